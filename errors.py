@@ -1,0 +1,38 @@
+"""What can go wrong, as one small tree. A message gives the fact, the value and the remedy.
+
+SaccadeError
+├── InputError         the user's input: empty task, bad option, unwritable folder
+├── BrowserError       no browser found, page unreachable, browser died
+├── PolicyError        an address or action that the policy denies
+├── CheckpointError    missing, corrupt or unsupported model files
+├── ContextError       a prompt or image that does not fit the model's limits
+└── ActionError        a model's call that is not a valid action (becomes an observation)
+"""
+
+
+class SaccadeError(Exception):
+    """Base of every error that Saccade raises on purpose."""
+
+
+class InputError(SaccadeError):
+    """The user's input cannot be used as given."""
+
+
+class BrowserError(SaccadeError):
+    """The browser or the page cannot be reached."""
+
+
+class PolicyError(SaccadeError):
+    """The policy denies this address or action."""
+
+
+class CheckpointError(SaccadeError):
+    """Model files are missing, corrupt or of an unsupported kind."""
+
+
+class ContextError(SaccadeError):
+    """A prompt or image that does not fit the model."""
+
+
+class ActionError(SaccadeError):
+    """A call that is not a valid action of the current schema."""
