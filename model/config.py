@@ -1,0 +1,199 @@
+"""Model configuration, read from a checkpoint's `config.json`. Knows numbers; knows nothing of tensors.
+
+One set of dataclasses covers `qwen3_5`, `qwen3_5_moe`, `qwen3_vl` and `qwen3_vl_moe`. A key that is neither
+understood nor known to be harmless is an error: it may change the maths.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError
+
+MODEL_TYPES = ("qwen3_5", "qwen3_5_moe", "qwen3_vl", "qwen3_vl_moe")
+
+# Keys that never change what the network computes.
+HARMLESS = {
+    *("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache", "initializer_range"),
+    *("bos_token_id", "pad_token_id", "base_config_key", "output_router_logits", "router_aux_loss_coef"),
+    *("attention_dropout", "tie_word_embeddings", "return_dict", "output_hidden_states", "output_attentions"),
+    *("_name_or_path", "chunk_size_feed_forward", "is_encoder_decoder", "problem_type", "id2label", "label2id"),
+    *("mamba_ssm_dtype", "mtp_use_dedicated_embeddings", "language_model_only", "head_dim", "attn_output_gate"),
+    *("full_attention_interval", "rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor"),
+    *("decoder_sparse_step", "norm_topk_prob", "mlp_only_layers", "_attn_implementation", "experts_implementation"),
+}
+
+
+@dataclass(frozen=True)
+class RopeConfig:
+    theta: float
+    partial_rotary_factor: float
+    mrope_section: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    layer_types: tuple[str, ...]
+    rope: RopeConfig
+    attn_output_gate: bool
+    norm_offset: float  # 1.0: y = x̂ (1 + w), Qwen3.5; 0.0: y = x̂ w, Qwen3-VL
+    intermediate_size: int = 0
+    num_experts: int = 0
+    num_experts_per_tok: int = 0
+    moe_intermediate_size: int = 0
+    shared_expert_intermediate_size: int = 0
+    linear_num_key_heads: int = 0
+    linear_num_value_heads: int = 0
+    linear_key_head_dim: int = 0
+    linear_value_head_dim: int = 0
+    linear_conv_kernel_dim: int = 4
+    rms_norm_eps: float = 1e-6
+    max_position_embeddings: int = 262144
+    mtp_num_hidden_layers: int = 0
+    hidden_act: str = "silu"
+    attention_bias: bool = False
+    eos_token_id: int | tuple[int, ...] | None = None
+
+    @property
+    def rotary_dim(self) -> int:
+        return int(self.head_dim * self.rope.partial_rotary_factor)
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    depth: int
+    hidden_size: int
+    intermediate_size: int
+    num_heads: int
+    patch_size: int
+    temporal_patch_size: int
+    spatial_merge_size: int
+    out_hidden_size: int
+    num_position_embeddings: int
+    in_channels: int = 3
+    deepstack_visual_indexes: tuple[int, ...] = ()
+    hidden_act: str = "gelu_pytorch_tanh"
+
+    @property
+    def patch_dim(self) -> int:
+        return self.in_channels * self.temporal_patch_size * self.patch_size**2
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    model_type: str
+    text: TextConfig
+    vision: VisionConfig
+    image_token_id: int
+    video_token_id: int
+    vision_start_token_id: int
+    vision_end_token_id: int
+    tie_word_embeddings: bool
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "ModelConfig":
+        """Read `config.json` in `folder`. Raises CheckpointError when it is missing, broken or unsupported."""
+        path = Path(folder) / "config.json"
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CheckpointError(f"no config.json in {path.parent}: name a folder with a checkpoint") from None
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}): download the file again") from None
+        return cls.from_dict(raw)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "ModelConfig":
+        model_type = raw.get("model_type", "")
+        if model_type not in MODEL_TYPES:
+            raise CheckpointError(f"model_type {model_type!r} is not supported: use one of {', '.join(MODEL_TYPES)}")
+        if "text_config" not in raw or "vision_config" not in raw:
+            raise CheckpointError("config.json lacks text_config or vision_config: not a vision-language checkpoint")
+        return cls(
+            model_type=model_type,
+            text=_text_config(raw["text_config"], model_type),
+            vision=_vision_config(raw["vision_config"]),
+            image_token_id=raw["image_token_id"],
+            video_token_id=raw["video_token_id"],
+            vision_start_token_id=raw["vision_start_token_id"],
+            vision_end_token_id=raw["vision_end_token_id"],
+            tie_word_embeddings=bool(
+                raw.get("tie_word_embeddings", raw["text_config"].get("tie_word_embeddings", False))
+            ),
+        )
+
+
+def _text_config(raw: dict[str, Any], model_type: str) -> TextConfig:
+    hybrid = model_type.startswith("qwen3_5")
+    known = {f.name for f in fields(TextConfig)} - {"rope", "norm_offset"}
+    _reject_unknown(raw, known, "text_config")
+    _reject_unsupported(raw)
+    given = {k: _frozen(v) for k, v in raw.items() if k in known and v is not None}
+    head_dim = raw.get("head_dim") or raw["hidden_size"] // raw["num_attention_heads"]
+    derived = {
+        "head_dim": head_dim,
+        "layer_types": _layer_types(raw, hybrid),
+        "rope": _rope_config(raw, head_dim, hybrid),
+        "norm_offset": 1.0 if hybrid else 0.0,
+        "attn_output_gate": raw.get("attn_output_gate", hybrid),
+    }
+    return TextConfig(**{**given, **derived})
+
+
+def _vision_config(raw: dict[str, Any]) -> VisionConfig:
+    known = {f.name for f in fields(VisionConfig)}
+    _reject_unknown(raw, known, "vision_config")
+    if raw.get("hidden_act", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
+        raise CheckpointError(f"vision hidden_act {raw['hidden_act']!r} is not supported: expected gelu_pytorch_tanh")
+    return VisionConfig(**{k: _frozen(v) for k, v in raw.items() if k in known})
+
+
+def _layer_types(raw: dict[str, Any], hybrid: bool) -> tuple[str, ...]:
+    if raw.get("layer_types"):
+        return tuple(raw["layer_types"])
+    interval = raw.get("full_attention_interval", 4) if hybrid else 1
+    return tuple(
+        "linear_attention" if (i + 1) % interval else "full_attention" for i in range(raw["num_hidden_layers"])
+    )
+
+
+def _rope_config(raw: dict[str, Any], head_dim: int, hybrid: bool) -> RopeConfig:
+    rope = {**(raw.get("rope_scaling") or {}), **(raw.get("rope_parameters") or {})}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind not in ("default", "mrope"):
+        raise CheckpointError(f"rope_type {kind!r} is not supported: expected 'default'")
+    factor = rope.get("partial_rotary_factor", raw.get("partial_rotary_factor", 0.25 if hybrid else 1.0))
+    theta = rope.get("rope_theta", raw.get("rope_theta"))
+    if theta is None:
+        raise CheckpointError("config.json names no rope_theta: the checkpoint must say it")
+    default_section = (11, 11, 10) if hybrid else (24, 20, 20)
+    section = tuple(rope.get("mrope_section", default_section))
+    if sum(section) != int(head_dim * factor) // 2:
+        raise CheckpointError(f"mrope_section {section} does not add up to half the rotary dim {head_dim * factor:g}")
+    return RopeConfig(theta=theta, partial_rotary_factor=factor, mrope_section=section)
+
+
+def _reject_unknown(raw: dict[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(k for k, v in raw.items() if k not in known | HARMLESS and v not in (None, False))
+    if unknown:
+        raise CheckpointError(f"{where} has unknown keys {', '.join(unknown)}: they may change the model's maths")
+
+
+def _reject_unsupported(raw: dict[str, Any]) -> None:
+    if raw.get("hidden_act", "silu") != "silu":
+        raise CheckpointError(f"hidden_act {raw['hidden_act']!r} is not supported: expected silu")
+    if raw.get("attention_bias"):
+        raise CheckpointError("attention_bias true is not supported: the family has none")
+    if raw.get("norm_topk_prob") is False or raw.get("mlp_only_layers") or raw.get("decoder_sparse_step", 1) != 1:
+        raise CheckpointError("norm_topk_prob, mlp_only_layers or decoder_sparse_step differ from the family's")
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

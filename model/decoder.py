@@ -1,0 +1,57 @@
+"""The language model's stack: pre-norm blocks of a mixer (DeltaNet or attention) and an MLP (dense or MoE).
+
+Shapes: B batch, T tokens, D model dim.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from .attention import Attention
+from .cache import HybridCache
+from .config import TextConfig
+from .deltanet import GatedDeltaNet
+from .layers import MLP, RMSNorm
+from .moe import SparseMoE
+from .rope import RotaryEmbedding
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, config: TextConfig, layer_type: str):
+        super().__init__()
+        self.layer_type = layer_type
+        if layer_type == "linear_attention":
+            self.linear_attn = GatedDeltaNet(config)
+        else:
+            self.self_attn = Attention(config)
+        self.mlp = SparseMoE(config) if config.num_experts else MLP(config.hidden_size, config.intermediate_size)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
+
+    def forward(self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], state):
+        normed = self.input_layernorm(x_BTD)
+        if self.layer_type == "linear_attention":
+            mixed, state = self.linear_attn(normed, state)
+        else:
+            mixed, state = self.self_attn(normed, rotary, state)
+        x_BTD = x_BTD + mixed
+        return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD)), state
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(DecoderLayer(config, kind) for kind in config.layer_types)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
+        self.rotary = RotaryEmbedding(config)
+
+    def forward(self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence[Tensor] = ()) -> Tensor:
+        """Hidden states after the final norm. `cache` advances; taps[j] [B, T, D] is added after layer j (DeepStack)."""
+        rotary = self.rotary(positions)
+        for i, layer in enumerate(self.layers):
+            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i])
+            if i < len(taps):
+                x_BTD = x_BTD + taps[i]
+        cache.length += x_BTD.shape[1]
+        return self.norm(x_BTD)

@@ -1,0 +1,137 @@
+"""Plain PyTorch references of the kernels: the definition of what is right.
+
+Shapes: B batch, T tokens, H value heads, G key heads (H is a multiple of G), K key dim, V value dim, C chunk,
+N chunks, D model dim, E experts, I expert width.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CHUNK = 64
+BLOCK = 16
+
+
+def l2_normalise(x: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + 1e-6)
+
+
+def delta_rule_recurrent(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gated delta rule, one token at a time (Yang et al., "Gated Delta Networks", 2024).
+
+    q, k [B, T, G, K]; v [B, T, H, V]; g (log decay, <= 0), beta [B, T, H]; state [B, H, K, V] fp32.
+    S <- S e^g; S <- S + k (x) beta (v - S^T k); o = S^T q. Returns o [B, T, H, V] in v's dtype, and the new state.
+    """
+    q, k, v32, g, beta = _prepare(q, k, v, g, beta)
+    out = []
+    for t in range(v.shape[1]):
+        state = state * g[:, :, t, None, None].exp()
+        read = torch.einsum("bhkv,bhk->bhv", state, k[:, :, t])
+        delta = beta[:, :, t, None] * (v32[:, :, t] - read)
+        state = state + k[:, :, t, :, None] * delta[:, :, None, :]
+        out.append(torch.einsum("bhkv,bhk->bhv", state, q[:, :, t]))
+    return torch.stack(out, dim=1).to(v.dtype), state
+
+
+def delta_rule_chunked(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same function in chunks of 64 tokens: matrix products inside a chunk, a recurrence between chunks."""
+    tokens = v.shape[1]
+    q, k, v32, g, beta = (_into_chunks(x) for x in _prepare(q, k, v, g, beta))
+    decay = g.cumsum(-1)  # [B, H, N, C]
+    causal = torch.ones(CHUNK, CHUNK, dtype=torch.bool, device=q.device).tril()
+    gap = (decay[..., :, None] - decay[..., None, :]).masked_fill(~causal, -torch.inf).exp()
+    k_beta = k * beta[..., None]
+    inverse = unit_lower_inverse((k_beta @ k.transpose(-1, -2) * gap).tril(-1))
+    u = inverse @ (v32 * beta[..., None])
+    w = inverse @ (k_beta * decay[..., None].exp())
+    within = q @ k.transpose(-1, -2) * gap
+    q_in = q * decay[..., None].exp()
+    k_out = (k * (decay[..., -1:] - decay)[..., None].exp()).transpose(-1, -2)
+    keep = decay[..., -1].exp()[..., None, None]
+    out = []
+    for n in range(u.shape[2]):
+        fresh = u[:, :, n] - w[:, :, n] @ state
+        out.append(q_in[:, :, n] @ state + within[:, :, n] @ fresh)
+        state = state * keep[:, :, n] + k_out[:, :, n] @ fresh
+    o = torch.stack(out, dim=2).flatten(2, 3)[:, :, :tokens]
+    return o.transpose(1, 2).to(v.dtype), state
+
+
+def unit_lower_inverse(strict: Tensor) -> Tensor:
+    """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n.
+
+    Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable because the
+    block is small; pairs of blocks are then joined: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R' Q P', R']].
+    """
+    size = strict.shape[-1]
+    blocks = _diagonal_blocks(strict, BLOCK)
+    eye = torch.eye(BLOCK, dtype=strict.dtype, device=strict.device)
+    inverse, power = eye - blocks, blocks
+    for _ in range(BLOCK.bit_length() - 2):
+        power = power @ power
+        inverse = inverse + inverse @ power
+    while (width := inverse.shape[-1]) < size:
+        top, bottom = inverse[..., 0::2, :, :], inverse[..., 1::2, :, :]
+        joint = _diagonal_blocks(strict, 2 * width)[..., width:, :width]
+        corner = -(bottom @ joint @ top)
+        upper = torch.cat((top, torch.zeros_like(top)), dim=-1)
+        inverse = torch.cat((upper, torch.cat((corner, bottom), dim=-1)), dim=-2)
+    return inverse.squeeze(-3)
+
+
+def _diagonal_blocks(x: Tensor, width: int) -> Tensor:
+    tiles = x.unflatten(-1, (-1, width)).unflatten(-3, (-1, width))  # [..., row, width, column, width]
+    return torch.diagonal(tiles, dim1=-4, dim2=-2).movedim(-1, -3)
+
+
+def _prepare(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor) -> tuple[Tensor, ...]:
+    """Heads before tokens, fp32, keys normalised, queries normalised then scaled by K^-0.5, key heads repeated."""
+    groups = v.shape[2] // k.shape[2]
+    q = l2_normalise(q.float()) * q.shape[-1] ** -0.5
+    k = l2_normalise(k.float())
+    q, k = (x.repeat_interleave(groups, dim=2).transpose(1, 2) for x in (q, k))
+    return q, k, v.float().transpose(1, 2), g.float().transpose(1, 2), beta.float().transpose(1, 2)
+
+
+def _into_chunks(x: Tensor) -> Tensor:
+    """[B, H, T, ...] -> [B, H, N, C, ...], padded with zeros, which change neither output nor state."""
+    short = -x.shape[2] % CHUNK
+    padded = F.pad(x, (0, 0, 0, short)) if x.dim() == 4 else F.pad(x, (0, short))
+    return padded.unflatten(2, (-1, CHUNK))
+
+
+def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Depthwise causal convolution with silu. x [B, T, C]; window [B, C, k-1]; weight [C, 1, k].
+
+    Returns y [B, T, C] and the new window: the last k - 1 columns before the convolution.
+    """
+    columns = torch.cat((window.to(x.dtype), x.transpose(1, 2)), dim=-1)
+    y = F.silu(F.conv1d(columns, weight, groups=weight.shape[0]))
+    return y.transpose(1, 2), columns[..., columns.shape[-1] - window.shape[-1] :]
+
+
+def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
+    """Mixture of experts, each expert on the tokens that chose it.
+
+    x [T, D]; gate_up [E, 2I, D] (gate rows first); down [E, D, I]; weights, indices [T, top_k]. Returns [T, D].
+    """
+    out = torch.zeros_like(x)
+    for expert in indices.unique().tolist():
+        token, slot = torch.where(indices == expert)
+        gate, up = F.linear(x[token], gate_up[expert]).chunk(2, dim=-1)
+        y = F.linear(F.silu(gate) * up, down[expert])
+        out = out.index_add(0, token, (y * weights[token, slot, None]).to(x.dtype))
+    return out
+
+
+def experts_dense(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
+    """The same function with every expert on every token: no gather, no host sync; right for few experts on a GPU."""
+    num_experts, width = gate_up.shape[0], down.shape[-1]
+    share = x.new_zeros(x.shape[0], num_experts).scatter(1, indices, weights.to(x.dtype))
+    gate, up = F.linear(x, gate_up.flatten(0, 1)).unflatten(-1, (num_experts, 2 * width)).chunk(2, dim=-1)
+    hidden = F.silu(gate) * up * share[..., None]
+    return F.linear(hidden.flatten(-2), down.permute(1, 0, 2).flatten(1))

@@ -1,0 +1,56 @@
+"""Mixture of experts with an optional shared expert. Shapes: N tokens, D model dim, E experts, I expert width."""
+
+import torch
+from torch import Tensor, nn
+
+from . import kernels
+from .config import TextConfig
+from .layers import MLP
+
+
+class SparseMoE(nn.Module):
+    def __init__(self, config: TextConfig):
+        super().__init__()
+        self.gate = Router(config.hidden_size, config.num_experts, config.num_experts_per_tok)
+        self.experts = Experts(config.hidden_size, config.num_experts, config.moe_intermediate_size)
+        self.has_shared = config.shared_expert_intermediate_size > 0
+        if self.has_shared:
+            self.shared_expert = MLP(config.hidden_size, config.shared_expert_intermediate_size)
+            self.shared_expert_gate = nn.Linear(config.hidden_size, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x_ND = x.flatten(0, -2)
+        y_ND = self.experts(x_ND, *self.gate(x_ND))
+        if self.has_shared:
+            y_ND = y_ND + self.shared_expert_gate(x_ND).sigmoid() * self.shared_expert(x_ND)
+        return y_ND.view_as(x)
+
+
+class Router(nn.Module):
+    """Softmax over all experts in fp32, then the top k, renormalised. Returns weights, indices [N, top_k]."""
+
+    def __init__(self, hidden_size: int, num_experts: int, top_k: int):
+        super().__init__()
+        self.top_k = top_k
+        self.weight = nn.Parameter(torch.randn(num_experts, hidden_size) * hidden_size**-0.5)
+
+    def forward(self, x_ND: Tensor) -> tuple[Tensor, Tensor]:
+        probabilities = self.logits(x_ND).float().softmax(-1)
+        weights, indices = probabilities.topk(self.top_k, dim=-1)
+        return (weights / weights.sum(-1, keepdim=True)).to(x_ND.dtype), indices
+
+    def logits(self, x_ND: Tensor) -> Tensor:
+        return nn.functional.linear(x_ND, self.weight)
+
+
+class Experts(nn.Module):
+    """All experts' matrices in two tensors: gate_up_proj [E, 2I, D] (gate rows first), down_proj [E, D, I]."""
+
+    def __init__(self, hidden_size: int, num_experts: int, intermediate_size: int):
+        super().__init__()
+        scale_in, scale_out = hidden_size**-0.5, intermediate_size**-0.5
+        self.gate_up_proj = nn.Parameter(torch.randn(num_experts, 2 * intermediate_size, hidden_size) * scale_in)
+        self.down_proj = nn.Parameter(torch.randn(num_experts, hidden_size, intermediate_size) * scale_out)
+
+    def forward(self, x_ND: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
+        return kernels.experts(x_ND, self.gate_up_proj, self.down_proj, weights, indices)

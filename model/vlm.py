@@ -1,0 +1,65 @@
+"""The whole network: vision encoder, language model, head and multi-token predictor.
+
+Module names mirror the official checkpoints (`model.language_model.*`, `model.visual.*`, `lm_head`, `mtp.*`) with
+the leading `model.` taken off, so the table of weights is nearly the identity.
+
+Shapes: B batch, T tokens, D model dim, n visual tokens in reading order over the batch.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..vision.encoder import VisionEncoder, VisionFeatures
+from .cache import HybridCache
+from .config import ModelConfig
+from .decoder import Decoder
+from .mtp import MultiTokenPredictor
+
+
+class VisionLanguageModel(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.visual = VisionEncoder(config.vision)
+        self.language_model = Decoder(config.text)
+        self.lm_head = None
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
+        self.mtp = MultiTokenPredictor(config.text) if config.text.mtp_num_hidden_layers else None
+
+    def empty_cache(self) -> HybridCache:
+        return HybridCache.empty(self.config.text.num_hidden_layers)
+
+    def encode_images(self, pixel_values: Tensor, grid_thw: Tensor) -> VisionFeatures:
+        """pixel_values [patches, C*T*p*p]; grid_thw [images, 3] in patches (time, height, width)."""
+        return self.visual(pixel_values, grid_thw)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        cache: HybridCache | None = None,
+        features: VisionFeatures | None = None,
+    ) -> Tensor:
+        """Hidden states [B, T, D] after the final norm; `cache`, when given, advances by T.
+
+        input_ids [B, T]; positions [3, B, T]; `features` fill the image and video tokens of input_ids in order.
+        """
+        cache = cache or self.empty_cache()
+        x_BTD = self.language_model.embed_tokens(input_ids)
+        if features is None:
+            return self.language_model(x_BTD, positions, cache)
+        visual = self.visual_mask(input_ids)
+        x_BTD = x_BTD.masked_scatter(visual, features.tokens.to(x_BTD.dtype))
+        taps = [x_BTD.new_zeros(x_BTD.shape).masked_scatter(visual, tap.to(x_BTD.dtype)) for tap in features.deepstack]
+        return self.language_model(x_BTD, positions, cache, taps)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden [..., D] -> [..., vocab]."""
+        head = self.lm_head or self.language_model.embed_tokens
+        return F.linear(hidden, head.weight)
+
+    def visual_mask(self, input_ids: Tensor) -> Tensor:
+        """[B, T, 1], true where an image or video token stands."""
+        is_image = input_ids == self.config.image_token_id
+        return (is_image | (input_ids == self.config.video_token_id)).unsqueeze(-1)
