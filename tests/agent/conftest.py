@@ -1,0 +1,64 @@
+"""Steps without a page, and small real pages on a loopback server."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from saccade.agent import Step, ToolCall
+from saccade.tools.actions import parse_action
+from saccade.tools.observation import Effect
+
+HEAD = "<meta name=viewport content='width=device-width'><body style='margin:0;font:24px sans-serif'>"
+PAGES = {
+    # A button over the upper half: each press counts.
+    "/counter": HEAD
+    + "<title>Counter</title><button id=b style='width:100vw;height:50vh;font-size:60px' "
+    + "onclick='this.textContent = ++window.n'>0</button><script>n = 0</script>",
+    "/dead": HEAD + "<title>Dead</title><p>Nothing happens here.",
+    "/form": HEAD + "<title>Form</title><input id=q style='width:100vw;height:50vh;font-size:60px'>",
+    "/one": HEAD + "<title>One</title><a href=/two style='display:block;height:50vh'>to two</a>",
+    "/two": HEAD + "<title>Two</title><a href=/one style='display:block;height:50vh'>to one</a> two",
+}
+
+
+class Pages(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        page = PAGES.get(self.path)
+        self.send_response(200 if page else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write((page or "no such page").encode())
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def make_step():
+    """A step from the arguments of its action (None: no valid action)."""
+
+    def make(index: int = 0, arguments: dict | None = None, changed: float = 0.5, **fields) -> Step:
+        action = parse_action("computer_use", arguments) if arguments else None
+        call = ToolCall("computer_use", arguments) if arguments else None
+        defaults = {
+            "url": "http://page/",
+            "title": "Page",
+            "screenshot_path": Path(f"{index:03d}.png"),
+            "screen": f"screen {index}",
+            "call": call,
+            "action": action,
+            "effect": Effect(changed=changed) if action else None,
+        }
+        return Step(index, **{**defaults, **fields})
+
+    return make
