@@ -1,0 +1,188 @@
+"""The command line: `saccade run`, `saccade doctor`, `saccade --version`.
+
+Exit codes: 0 the task ended in success; 1 it did not; 2 usage or bad input, one line on stderr; 3 doctor
+found something essential missing; 130 interrupted. Torch and the browser load only when used.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SaccadeError
+
+if TYPE_CHECKING:
+    from ..agent import Agent, Run
+
+UsageError: Any = typer.BadParameter.__base__  # typer may carry its own copy of click
+app = typer.Typer(
+    name="saccade",
+    help="An open visual web agent: it looks at the screen, thinks, and acts with mouse and keyboard.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Thinking(StrEnum):
+    fast = "fast"
+    deep = "deep"
+    auto = "auto"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the `saccade` command; always raises SystemExit."""
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command(arguments: list[str]) -> int:
+    try:
+        return app(arguments, prog_name="saccade", standalone_mode=False) or 0
+    except UsageError as error:
+        return complain(f"{error.format_message()} See 'saccade --help'.", 2)
+    except SaccadeError as error:
+        return complain(str(error), 2)
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+        return complain("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def complain(message: str, code: int) -> int:
+    print(f"saccade: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from .. import __version__
+
+        print(f"saccade {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="What to do, in a sentence; '-' reads it from stdin.")],
+    url: Annotated[str | None, typer.Option(help="Open this address first.")] = None,
+    model: Annotated[
+        str, typer.Option(help="'builtin', a checkpoint folder, or a .jsonl script of actions.")
+    ] = "builtin",
+    thinking: Annotated[Thinking, typer.Option(help="How much to think per step.")] = Thinking.auto,
+    max_steps: Annotated[int, typer.Option(help="Stop after this many steps.")] = 20,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Stop after this many tokens.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="JavaScript that is true on the page once the task is done.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/<time>-<task>).")] = None,
+    gif: Annotated[bool, typer.Option("--gif", help="Also write run.gif into the folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per step on stdout.")] = False,
+    headed: Annotated[bool, typer.Option("--headed", help="Show the browser window.")] = False,
+    viewport: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Viewport in CSS pixels, such as 1280x800.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="Only these hosts may be visited (repeatable).")
+    ] = None,
+    browser: Annotated[Path | None, typer.Option(help="The browser's executable.")] = None,
+    cdp_url: Annotated[str | None, typer.Option(help="Drive a running browser at this address.")] = None,
+) -> int:
+    """Do a task in the browser."""
+    from ..agent import Agent
+    from .wiring import make_browser
+
+    agent = Agent(
+        sys.stdin.read() if task == "-" else task,
+        model,
+        make_browser(url, viewport, headed, allow_host, browser, cdp_url),
+        thinking=thinking.value,
+        out=out,
+        max_steps=max_steps,
+        max_seconds=max_seconds,
+        max_tokens=max_tokens,
+        until=until,
+    )
+    result = show_run(agent, as_json)
+    if gif and result.steps:
+        from ..agent.export import export_gif
+
+        export_gif(result, result.folder / "run.gif")
+    return 0 if result.success else 1
+
+
+def show_run(agent: "Agent", as_json: bool) -> "Run":
+    """Run it with the table on stderr and, on demand, JSON lines on stdout."""
+    from rich.console import Console
+
+    from .live import LiveSteps, summary
+
+    console = Console(stderr=True)
+    with LiveSteps(console) as table:
+        agent.ask_user = agent.ask_user or terminal_question(table)
+        result = asyncio.run(follow(agent, table, as_json))
+    if as_json:
+        print_json("result", result.to_dict())
+    console.print(summary(result))
+    return result
+
+
+async def follow(agent: "Agent", table: Any, as_json: bool) -> "Run":
+    async for step in agent.stream():
+        table.show(step)
+        if as_json:
+            print_json("step", step.to_dict())
+    assert agent.result is not None
+    return agent.result
+
+
+def terminal_question(table: Any) -> Any:
+    """A way to ask the person at the terminal, or None when nobody sits there."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(question: str) -> str:
+        table.pause()
+        print(f"{question}\n> ", end="", file=sys.stderr, flush=True)
+        reply = sys.stdin.readline().strip()
+        table.resume()
+        return reply
+
+    return ask
+
+
+def print_json(event: str, fields: dict[str, Any]) -> None:
+    print(json.dumps({"event": event, **fields}, ensure_ascii=False), flush=True)
+
+
+@app.command()
+def doctor(
+    screenshot: Annotated[
+        Path | None, typer.Option(help="Where to keep the test screenshot (default: a temporary file).")
+    ] = None,
+    browser: Annotated[Path | None, typer.Option(help="The browser's executable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per check on stdout.")] = False,
+) -> int:
+    """Check that everything is there: browser, torch, GPU, fonts, the built-in checkpoint."""
+    from .doctor import check_table, examine
+
+    checks = examine(browser, screenshot)
+    if as_json:
+        for check in checks:
+            print(json.dumps(check.to_dict(), ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        Console().print(check_table(checks))
+    return 3 if any(check.essential and not check.ok for check in checks) else 0

@@ -1,0 +1,54 @@
+"""Turns names and options into objects: the one place where rooms meet. Heavy imports wait for their use."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..agent.protocol import ChatModel
+from ..agent.scripted import load_script
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..tools import Browser
+
+
+def load_model(spec: str) -> ChatModel:
+    """`builtin`, a checkpoint folder, or a `.jsonl` script of actions for dry runs.
+
+    Raises CheckpointError for missing or corrupt model files, InputError for a script that cannot be read.
+    """
+    if spec.endswith(".jsonl"):
+        return load_script(Path(spec))
+    from ..model import Engine
+
+    return Engine.from_pretrained(spec)
+
+
+def make_browser(
+    url: str | None = None,
+    viewport: str | None = None,
+    headed: bool = False,
+    allow_hosts: Iterable[str] | None = None,
+    executable: Path | None = None,
+    cdp_url: str | None = None,
+) -> "Browser":
+    """A browser from the command line's options, not started yet."""
+    from ..tools import Browser
+
+    return Browser(
+        url,
+        parse_viewport(viewport) if viewport else None,
+        cdp_url,
+        headless=not headed,
+        executable=executable,
+        allow_hosts=allow_hosts or (),
+    )
+
+
+def parse_viewport(text: str) -> tuple[int, int]:
+    """`1280x800` -> (1280, 800); raises InputError."""
+    match = re.fullmatch(r"(\d{2,5})[xX×](\d{2,5})", text.strip())
+    if match is None:
+        raise InputError(f"the viewport is {text!r}; give width and height in CSS pixels, such as 1280x800")
+    return int(match[1]), int(match[2])
