@@ -1,0 +1,157 @@
+"""Does an action with real mouse and keyboard events: one `match`. Judges nothing and observes nothing."""
+
+import asyncio
+import re
+from typing import Literal
+
+from playwright.async_api import Page
+
+from ..errors import ActionError
+from .actions import (
+    Action,
+    Answer,
+    AskUser,
+    Back,
+    CloseTab,
+    DoubleClick,
+    Forward,
+    Goto,
+    HScroll,
+    Key,
+    LeftClick,
+    LeftClickDrag,
+    MiddleClick,
+    MouseMove,
+    NewTab,
+    Reload,
+    RightClick,
+    Scroll,
+    SwitchTab,
+    Terminate,
+    TripleClick,
+    Type,
+    Wait,
+)
+from .geometry import Geometry, Point
+from .keys import MODIFIERS, playwright_key
+from .session import LiveTab, Session
+
+_DRAG_STEPS = 12
+
+
+async def perform(session: Session, geometry: Geometry, action: Action) -> str | None:
+    """Do it; what went wrong in one line, or None. Raises ActionError for a tab that is not there."""
+    page, at = session.page, geometry.relative_to_css
+    match action:
+        case LeftClick(coordinate=point):
+            await _click(session, at(point))
+        case RightClick(coordinate=point):
+            await _click(session, at(point), button="right")
+        case MiddleClick(coordinate=point):
+            await _click(session, at(point), button="middle")
+        case DoubleClick(coordinate=point):
+            await _click(session, at(point), count=2)
+        case TripleClick(coordinate=point):
+            await _click(session, at(point), count=3)
+        case MouseMove(coordinate=point):
+            await _move(session, at(point))
+        case LeftClickDrag(start_coordinate=start, coordinate=end):
+            await _drag(session, at(start) if start else None, at(end))
+        case Type(text=text, coordinate=point):
+            if point is not None:
+                await _click(session, at(point))
+                await page.keyboard.press("ControlOrMeta+a")
+            await _type(page, text, replace=point is not None)
+        case Key(keys=keys):
+            await _press(page, [playwright_key(name) for name in keys])
+        case Scroll(pixels=pixels, coordinate=point):
+            await _wheel(session, geometry, at(point) if point else None, 0, -pixels)
+        case HScroll(pixels=pixels, coordinate=point):
+            await _wheel(session, geometry, at(point) if point else None, pixels, 0)
+        case Wait(time=seconds):
+            await asyncio.sleep(seconds)
+        case Goto(url=url):
+            return await session.goto(full_url(url))
+        case Back():
+            await page.go_back(wait_until="commit")
+        case Forward():
+            await page.go_forward(wait_until="commit")
+        case Reload():
+            await page.reload(wait_until="domcontentloaded")
+        case NewTab(url=url):
+            await session.new_tab()
+            return await session.goto(full_url(url)) if url else None
+        case SwitchTab(tab=index):
+            await _switch(session, _tab(session, index))
+        case CloseTab(tab=index):
+            await (session.active if index is None else _tab(session, index)).page.close()
+        case Answer() | Terminate() | AskUser():
+            raise AssertionError(f"{action.action} never reaches the browser")
+    return None
+
+
+def full_url(text: str) -> str:
+    """`example.com` -> `https://example.com`; hosts of this machine get `http://`."""
+    text = text.strip()
+    if re.match(r"^(localhost|127\.|\[::1\]|0\.0\.0\.0)", text):
+        return f"http://{text}"
+    if re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(?!\d)", text):
+        return text
+    return f"https://{text}"
+
+
+async def _move(session: Session, point: Point) -> None:
+    session.mouse = point
+    await session.page.mouse.move(*point)
+
+
+async def _click(
+    session: Session, point: Point, button: Literal["left", "right", "middle"] = "left", count: int = 1
+) -> None:
+    session.mouse = point
+    await session.page.mouse.click(*point, button=button, click_count=count)
+
+
+async def _drag(session: Session, start: Point | None, end: Point) -> None:
+    """Many small moves: pages that follow a drag need to see the way, not only the ends."""
+    mouse = session.page.mouse
+    if start is not None:
+        await _move(session, start)
+    await mouse.down()
+    await mouse.move(*end, steps=_DRAG_STEPS)
+    await mouse.up()
+    session.mouse = end
+
+
+async def _type(page: Page, text: str, replace: bool) -> None:
+    if replace and not text:
+        await page.keyboard.press("Delete")
+    await page.keyboard.type(text)
+
+
+async def _press(page: Page, keys: list[str]) -> None:
+    """Modifiers are held while the other keys are pressed one after the other."""
+    held = [key for key in keys if key in MODIFIERS]
+    pressed = [key for key in keys if key not in MODIFIERS]
+    for key in held:
+        await page.keyboard.down(key)
+    for key in pressed:
+        await page.keyboard.press(key)
+    for key in reversed(held):
+        await page.keyboard.up(key)
+
+
+async def _wheel(session: Session, geometry: Geometry, point: Point | None, dx: float, dy: float) -> None:
+    await _move(session, point or session.mouse or geometry.relative_to_css((500, 500)))
+    await session.page.mouse.wheel(dx, dy)
+
+
+async def _switch(session: Session, tab: LiveTab) -> None:
+    await tab.page.bring_to_front()
+    session.activate(tab)
+
+
+def _tab(session: Session, index: int) -> LiveTab:
+    if index >= len(session.tabs):
+        raise ActionError(f"there is no tab {index}: the tabs are 0 to {len(session.tabs) - 1}")
+    return session.tabs[index]

@@ -1,0 +1,77 @@
+"""What the browser hands to the agent: what is seen (Observation) and what an action did (Effect).
+
+Plain frozen values. Every string in them that comes from the page (title, URL, dialog text) is
+untrusted data.
+"""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from .geometry import Geometry
+
+VISIBLE_SHARE = 1e-5
+"""Changes below this share of the screen (ten pixels of a million) are not visible: rendering noise."""
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One open tab; its place in `Observation.tabs` is the index that `switch_tab` takes."""
+
+    title: str
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at the active tab: a single screenshot and the facts around it."""
+
+    image: Image.Image
+    geometry: Geometry
+    url: str
+    title: str
+    tabs: tuple[Tab, ...] = ()
+    scroll: tuple[float, float, float, float] = (0, 0, 0, 0)
+    """x, y, largest x, largest y, in CSS px."""
+    dialog: str | None = None
+    """Dialogs, downloads and file choosers since the last observation, as one text."""
+    settled: bool = True
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an action visibly did. An action that could not be done has `error` and is no exception."""
+
+    changed: float = 0.0
+    """Share of the screenshot's pixels that differ, 0..1."""
+    navigated: bool = False
+    new_tab: bool = False
+    dialog: str | None = None
+    error: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def visible(self) -> bool:
+        """Whether somebody who looks at the screen would notice it."""
+        return self.changed > VISIBLE_SHARE or self.navigated or self.new_tab or self.dialog is not None
+
+    def describe(self) -> str:
+        """One short line, such as `navigated, 41% of the screen changed`."""
+        if self.error is not None:
+            return f"failed: {self.error}"
+        facts = [
+            "navigated" if self.navigated else "",
+            "opened a new tab" if self.new_tab else "",
+            f"dialog: {self.dialog}" if self.dialog else "",
+            _share(self.changed),
+        ]
+        return ", ".join(fact for fact in facts if fact) or "no change"
+
+
+def _share(changed: float) -> str:
+    if changed <= VISIBLE_SHARE:
+        return ""
+    percent = f"{changed:.0%}" if changed >= 0.01 else "less than 1%"
+    return f"{percent} of the screen changed"

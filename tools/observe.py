@@ -1,0 +1,69 @@
+"""One look at the active tab: settle, one screenshot at a known scale, the facts around it."""
+
+import asyncio
+import base64
+import io
+import time
+
+from PIL import Image
+from playwright.async_api import CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from ..errors import BrowserError
+from .geometry import Geometry
+from .observation import Observation, Tab
+from .session import LiveTab, Session
+from .settle import ask, page_facts, settle
+
+_TITLE_S = 0.5
+
+
+async def look(session: Session) -> Observation:
+    """Wait until the pixels settle and capture them. Raises BrowserError when there is no page to see."""
+    start = time.monotonic()
+    await session.ensure_page()
+    tab = session.active
+    cdp = await tab.cdp()
+    settled = await settle(cdp, tab.traffic, session.timeout_s)
+    image = await _capture(cdp, session.timeout_s)
+    facts = await page_facts(cdp) or {}
+    return Observation(
+        image=image,
+        geometry=_geometry(tab.page, facts, image),
+        url=tab.page.url,
+        title=facts.get("title", ""),
+        tabs=await _tabs(session),
+        scroll=tuple(facts.get("scroll", (0, 0, 0, 0))),
+        dialog=session.notes(),
+        settled=settled and bool(facts),
+        seconds=time.monotonic() - start,
+    )
+
+
+async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
+    """One PNG of the viewport. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
+    options = {"format": "png", "optimizeForSpeed": True}
+    try:
+        answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
+    except (TimeoutError, PlaywrightError) as error:
+        raise BrowserError(f"the page gives no screenshot within {timeout_s:g} s: {error}") from None
+    return Image.open(io.BytesIO(base64.b64decode(answer["data"]))).convert("RGB")
+
+
+def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
+    """CSS size of the viewport: as we set it, or as a foreign browser's page says."""
+    size = page.viewport_size or {"width": facts.get("width"), "height": facts.get("height")}
+    width, height = size["width"] or image.width, size["height"] or image.height
+    return Geometry(width, height, image.width, image.height)
+
+
+async def _tabs(session: Session) -> tuple[Tab, ...]:
+    titles = await asyncio.gather(*(_title(tab) for tab in session.tabs))
+    return tuple(
+        Tab(title, tab.page.url, tab is session.active)
+        for title, tab in zip(titles, session.tabs, strict=True)
+    )
+
+
+async def _title(tab: LiveTab) -> str:
+    return str(await ask(await tab.cdp(), "document.title", _TITLE_S) or "")

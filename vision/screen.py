@@ -1,0 +1,192 @@
+"""Pure functions on screenshots: what changed between two, and marks that show an action.
+
+Images are PIL images or uint8 arrays (H, W, 3). Knows numpy, OpenCV and Pillow; nothing of browsers,
+models or torch.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Picture = Image.Image | np.ndarray
+Point = tuple[float, float]
+Box = tuple[int, int, int, int]
+Kind = Literal["click", "move", "drag", "type", "scroll", "none"]
+
+TOLERANCE = 8
+"""Channel values (of 255) that differ by no more count as equal: dithering and antialiasing noise."""
+
+ACCENT = (255, 77, 46)
+_INK = (17, 20, 28)
+_PAPER = (255, 255, 255)
+_SUPERSAMPLE = 3
+
+
+def changed_fraction(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> float:
+    """Share of pixels that differ, 0..1; pictures of different sizes differ entirely."""
+    mask = _changed_mask(before, after, tolerance)
+    return 1.0 if mask is None else cv2.countNonZero(mask) / mask.size
+
+
+def changed_regions(
+    before: Picture, after: Picture, tolerance: int = TOLERANCE, join_px: int = 16
+) -> list[Box]:
+    """Boxes (x, y, width, height) around what differs, largest first; gaps below `join_px` are joined."""
+    mask = _changed_mask(before, after, tolerance)
+    if mask is None:
+        height, width = _array(after).shape[:2]
+        return [(0, 0, width, height)]
+    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((join_px, join_px), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    boxes: list[Box] = [tuple(stats[index][:4].tolist()) for index in range(1, count)]
+    return sorted(boxes, key=lambda box: -box[2] * box[3])
+
+
+def same(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> bool:
+    """Whether not a single pixel differs by more than the tolerance."""
+    return changed_fraction(before, after, tolerance) == 0.0
+
+
+def mark_action(
+    image: Image.Image,
+    points: Point | Sequence[Point] | None = None,
+    label: str = "",
+    kind: Kind = "click",
+) -> Image.Image:
+    """Draw where an action goes and what it is, on a copy of the screenshot.
+
+    `points` are image pixels: one point (ring and pointer) or a path (a drag, from its first to its last
+    point). `label` becomes a caption at the bottom, or at the top when the pointer is down there.
+    """
+    path = _path(points)
+    marked = image.convert("RGB")
+    if path and kind != "none":
+        marked = _draw_pointer(marked, path, _unit(image.size), ring=kind != "move")
+    return _draw_caption(marked, label, path) if label else marked
+
+
+def mark_regions(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
+    """Outline boxes (x, y, width, height) on a copy of the screenshot."""
+    marked = image.convert("RGB")
+    draw = ImageDraw.Draw(marked)
+    for x, y, width, height in boxes:
+        draw.rounded_rectangle((x - 2, y - 2, x + width + 1, y + height + 1), 4, outline=ACCENT, width=2)
+    return marked
+
+
+def _changed_mask(before: Picture, after: Picture, tolerance: int) -> np.ndarray | None:
+    first, second = _array(before), _array(after)
+    if first.shape != second.shape:
+        return None
+    difference = cv2.absdiff(first, second).max(axis=2)
+    return (difference > tolerance).astype(np.uint8)
+
+
+def _array(picture: Picture) -> np.ndarray:
+    return picture if isinstance(picture, np.ndarray) else np.asarray(picture.convert("RGB"))
+
+
+def _path(points: Point | Sequence[Point] | None) -> list[Point]:
+    if points is None or len(points) == 0:
+        return []
+    if isinstance(points[0], int | float):
+        return [(float(points[0]), float(points[1]))]  # type: ignore[arg-type]
+    return [(float(x), float(y)) for x, y in points]  # type: ignore[misc]
+
+
+def _unit(size: tuple[int, int]) -> float:
+    """One unit of drawing in image px: marks keep their share of the picture at every scale."""
+    return max(min(size[0] / 1280, size[1] / 720), 0.4)
+
+
+def _draw_pointer(image: Image.Image, path: list[Point], unit: float, ring: bool) -> Image.Image:
+    """Rings, a drag's line and a mouse pointer, antialiased by drawing them larger and shrinking."""
+    margin = round(48 * unit)
+    left, top = (round(min(values)) - margin for values in zip(*path, strict=True))
+    right, bottom = (round(max(values)) + margin for values in zip(*path, strict=True))
+    zoom = _SUPERSAMPLE
+    layer = Image.new("RGBA", ((right - left) * zoom, (bottom - top) * zoom), (*ACCENT, 0))
+    draw = ImageDraw.Draw(layer)
+    spots = [((x - left) * zoom, (y - top) * zoom) for x, y in path]
+    if len(spots) > 1:
+        draw.line(spots, fill=(*ACCENT, 210), width=round(4 * unit * zoom), joint="curve")
+        _disc(draw, spots[0], 7 * unit * zoom, (*ACCENT, 255))
+    if ring:
+        _disc(draw, spots[-1], 24 * unit * zoom, (*ACCENT, 56))
+        _circle(draw, spots[-1], 24 * unit * zoom, (*_PAPER, 230), round(6 * unit * zoom))
+        _circle(draw, spots[-1], 23 * unit * zoom, (*ACCENT, 255), round(3.5 * unit * zoom))
+    _arrow(draw, spots[-1], unit * zoom)
+    return _paste(image, layer.resize((right - left, bottom - top), Image.Resampling.LANCZOS), (left, top))
+
+
+def _disc(draw: ImageDraw.ImageDraw, centre: Point, radius: float, fill: tuple) -> None:
+    x, y = centre
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
+
+
+def _circle(draw: ImageDraw.ImageDraw, centre: Point, radius: float, colour: tuple, width: int) -> None:
+    x, y = centre
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
+
+
+_POINTER = ((0, 0), (0, 21.5), (4.9, 17.1), (8.3, 25), (12.1, 23.4), (8.8, 15.6), (15.4, 15.6))
+
+
+def _arrow(draw: ImageDraw.ImageDraw, tip: Point, unit: float) -> None:
+    """The usual mouse pointer, its tip exactly on the point."""
+    outline = [(tip[0] + x * unit, tip[1] + y * unit) for x, y in _POINTER]
+    draw.polygon(outline, fill=(*_INK, 255))
+    draw.line([*outline, outline[0], outline[1]], fill=(*_PAPER, 255), width=round(1.8 * unit), joint="curve")
+
+
+def _paste(image: Image.Image, layer: Image.Image, corner: tuple[int, int]) -> Image.Image:
+    """Alpha-composite a layer that may stick out of the image."""
+    canvas = Image.new("RGBA", image.size, (*ACCENT, 0))
+    canvas.paste(layer, corner)
+    return Image.alpha_composite(image.convert("RGBA"), canvas).convert("RGB")
+
+
+def _draw_caption(image: Image.Image, label: str, path: list[Point]) -> Image.Image:
+    """A rounded dark caption, centred at the bottom; at the top when the pointer would be under it."""
+    unit = _unit(image.size)
+    font = _font(max(round(22 * unit), 11), label.isascii())
+    text = _fit(label, font, image.width * 0.86)
+    pad_x, height, gap = round(20 * unit), round(46 * unit), round(20 * unit)
+    width = round(font.getlength(text)) + 2 * pad_x
+    zoom = _SUPERSAMPLE
+    layer = Image.new("RGBA", (width * zoom, height * zoom), (*_INK, 0))
+    ImageDraw.Draw(layer).rounded_rectangle(
+        (0, 0, width * zoom - 1, height * zoom - 1), height * zoom * 0.36, fill=(*_INK, 224)
+    )
+    layer = layer.resize((width, height), Image.Resampling.LANCZOS)
+    ImageDraw.Draw(layer).text((width / 2, height / 2), text, fill=(*_PAPER, 255), font=font, anchor="mm")
+    at_top = bool(path) and path[-1][1] > image.height - 2.2 * height - gap
+    return _paste(image, layer, ((image.width - width) // 2, gap if at_top else image.height - height - gap))
+
+
+def _fit(label: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    text = " ".join(label.split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+_WIDE_FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial.ttf", "LiberationSans-Regular.ttf")
+
+
+@lru_cache(maxsize=8)
+def _font(size: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
+    """Pillow's own font; for other scripts a font of the system, since Pillow's has few glyphs."""
+    for name in () if ascii_only else _WIDE_FONTS:
+        with suppress(OSError):
+            return ImageFont.truetype(name, size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font
