@@ -1,0 +1,150 @@
+"""Renders synthetic pages in Chromium and reads off the truth: pixels, element boxes, and the character in every cell.
+
+A cell is one visual token: 8 x 8 CSS px. Each cell has two character slots, its left and its right half.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from .chromium import Chromium
+from .pages import HEIGHT, WIDTH, Element, Page, document, make_page
+
+CELL = 8
+ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
+IGNORE, NOTHING = 255, 0
+ROLES = ["none", "button", "link", "tab", "field", "search", "select", "checkbox", "radio", "option"]
+
+EXTRACT = (
+    """
+(async () => {
+  await document.fonts.ready;
+  const pages = [];
+  for (const page of document.querySelectorAll('.page')) {
+    page.scrollTop = Math.round(page.dataset.scroll * (page.scrollHeight - page.clientHeight));
+    const box = page.getBoundingClientRect(), covered = page.querySelector('.over');
+    const seen = (el, x, y) => {
+      if (x < box.x || y < box.y || x >= box.right || y >= box.bottom) return false;
+      const hit = document.elementFromPoint(x, y);
+      return hit && (el.contains(hit) || hit.contains(el) && !hit.querySelector('.over'));
+    };
+    const elements = [];
+    for (const el of page.querySelectorAll('[data-e]')) {
+      const r = el.getClientRects()[0];
+      if (!r) continue;
+      const hit = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+      elements.push([+el.dataset.e, r.x - box.x, r.y - box.y, r.width, r.height, hit && el.contains(hit) ? 1 : 0]);
+    }
+    const chars = [], walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT), range = document.createRange();
+    for (let node; (node = walker.nextNode()); ) {
+      const parent = node.parentElement;
+      if (/^(STYLE|OPTION|SELECT)$/.test(parent.tagName) || !node.data.trim()) continue;
+      for (let i = 0; i < node.length; i++) {
+        const code = node.data.charCodeAt(i);
+        if (code <= 32) continue;
+        range.setStart(node, i); range.setEnd(node, i + 1);
+        const r = range.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;
+        if (!r.width || x < box.x || y < box.y || x >= box.right || y >= box.bottom) continue;
+        if (covered && !seen(parent, x, y)) continue;
+        chars.push(code, Math.round((x - box.x) * 8), Math.round((y - box.y) * 8));
+      }
+    }
+    const opaque = [...page.querySelectorAll('input:not([type=checkbox]):not([type=radio]),textarea,select')]
+      .map(el => el.getBoundingClientRect()).map(r => [r.x - box.x, r.y - box.y, r.width, r.height]);
+    pages.push({elements, chars, opaque, below: page.scrollHeight - page.clientHeight - page.scrollTop,
+                above: page.scrollTop, covered: !!covered});
+  }
+  return JSON.stringify(pages);
+})()
+"""
+)
+
+
+@dataclass
+class Scene:
+    """One rendered page. Boxes are (x, y, width, height) in CSS px of the viewport."""
+
+    page: Page
+    image: np.ndarray  # [HEIGHT, WIDTH, 3] uint8 RGB
+    boxes: dict[int, tuple[float, float, float, float]]
+    hit: set[int]  # elements whose centre answers to a click
+    characters: np.ndarray  # [ROWS, COLUMNS, 2] uint8: 0 nothing, 1..94 printable ASCII, 255 unknown
+    roles: np.ndarray  # [ROWS, COLUMNS] uint8, index into ROLES
+    above: float  # px scrolled away at the top
+    below: float  # px left under the fold
+
+    def is_visible(self, element: Element) -> bool:
+        """Wholly inside the viewport and not covered."""
+        if element.id not in self.hit:
+            return False
+        x, y, w, h = self.boxes[element.id]
+        return x >= 0 and y >= 0 and x + w <= WIDTH and y + h <= HEIGHT and w >= 4 and h >= 4
+
+    def is_gone(self, element: Element) -> bool:
+        """Wholly outside the viewport, so that only scrolling brings it back."""
+        if element.id not in self.boxes:
+            return False
+        _, y, _, h = self.boxes[element.id]
+        return y >= HEIGHT or y + h <= 0
+
+
+class Renderer:
+    """Renders `count` pages at a time, stacked in one tall screenshot."""
+
+    def __init__(self, count: int = 8):
+        self.count = count
+        self.browser = Chromium(WIDTH, HEIGHT * count)
+
+    def render(self, seeds: list[int], split: str = "train") -> list[Scene]:
+        assert len(seeds) == self.count
+        pages = [make_page(seed, split, i) for i, seed in enumerate(seeds)]
+        self.browser.show(document(pages))
+        facts = json.loads(self.browser.evaluate(EXTRACT))
+        tall = self.browser.screenshot()
+        images = tall.reshape(self.count, HEIGHT, WIDTH, 3)
+        return [_scene(page, image, fact) for page, image, fact in zip(pages, images, facts, strict=True)]
+
+    def close(self) -> None:
+        self.browser.close()
+
+
+def _scene(page: Page, image: np.ndarray, fact: dict) -> Scene:
+    boxes = {int(e[0]): (e[1], e[2], e[3], e[4]) for e in fact["elements"]}
+    hit = {int(e[0]) for e in fact["elements"] if e[5]}
+    return Scene(
+        page=page,
+        image=np.ascontiguousarray(image),
+        boxes=boxes,
+        hit=hit,
+        characters=_character_map(fact),
+        roles=_role_map(page.elements, boxes, hit),
+        above=fact["above"],
+        below=fact["below"],
+    )
+
+
+def _character_map(fact: dict) -> np.ndarray:
+    cells = np.zeros((ROWS, COLUMNS, 2), np.uint8)
+    for box in fact["opaque"]:
+        cells[_covered(box)] = IGNORE
+    chars = np.array(fact["chars"], np.int64).reshape(-1, 3)
+    code, x, y = chars[:, 0], chars[:, 1] / 8, chars[:, 2] / 8
+    label = np.where((code > 32) & (code < 127), code - 32, IGNORE)
+    cells[(y // CELL).astype(int), (x // CELL).astype(int), (x % CELL >= CELL / 2).astype(int)] = label
+    return cells
+
+
+def _role_map(elements: list[Element], boxes: dict, hit: set[int]) -> np.ndarray:
+    cells = np.zeros((ROWS, COLUMNS), np.uint8)
+    for element in elements:
+        if element.id in hit:
+            cells[_covered(boxes[element.id])] = ROLES.index(element.role)
+    return cells
+
+
+def _covered(box: tuple[float, ...] | list[float]) -> tuple[slice, slice]:
+    """The cells whose centre lies in the box."""
+    x, y, w, h = box
+    top, left = max(0, round(y / CELL)), max(0, round(x / CELL))
+    return slice(top, max(top, round((y + h) / CELL))), slice(left, max(left, round((x + w) / CELL)))
