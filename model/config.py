@@ -5,23 +5,35 @@ understood nor known to be harmless is an error: it may change the maths.
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
 
-MODEL_TYPES = ("qwen3_5", "qwen3_5_moe", "qwen3_vl", "qwen3_vl_moe")
+ARCHITECTURES = {
+    "qwen3_5": "Qwen3_5ForConditionalGeneration",
+    "qwen3_5_moe": "Qwen3_5MoeForConditionalGeneration",
+    "qwen3_vl": "Qwen3VLForConditionalGeneration",
+    "qwen3_vl_moe": "Qwen3VLMoeForConditionalGeneration",
+}
+MODEL_TYPES = tuple(ARCHITECTURES)
+SPECIAL_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
 
 # Keys that never change what the network computes.
 HARMLESS = {
-    *("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache", "initializer_range"),
-    *("bos_token_id", "pad_token_id", "base_config_key", "output_router_logits", "router_aux_loss_coef"),
-    *("attention_dropout", "tie_word_embeddings", "return_dict", "output_hidden_states", "output_attentions"),
-    *("_name_or_path", "chunk_size_feed_forward", "is_encoder_decoder", "problem_type", "id2label", "label2id"),
-    *("mamba_ssm_dtype", "mtp_use_dedicated_embeddings", "language_model_only", "head_dim", "attn_output_gate"),
+    *("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache"),
+    *("initializer_range", "bos_token_id", "pad_token_id", "base_config_key", "output_router_logits"),
+    *("router_aux_loss_coef", "attention_dropout", "tie_word_embeddings", "return_dict"),
+    *("output_hidden_states", "output_attentions", "_name_or_path", "chunk_size_feed_forward"),
+    *("is_encoder_decoder", "problem_type", "id2label", "label2id", "mamba_ssm_dtype"),
+    *("language_model_only", "_attn_implementation", "experts_implementation"),
+}
+# Keys that are read or checked, each in its place, but are no fields of the dataclasses.
+HANDLED = {
     *("full_attention_interval", "rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor"),
-    *("decoder_sparse_step", "norm_topk_prob", "mlp_only_layers", "_attn_implementation", "experts_implementation"),
+    *("decoder_sparse_step", "norm_topk_prob", "mlp_only_layers", "num_local_experts"),
+    *("mtp_use_dedicated_embeddings", "text_config", "vision_config"),
 }
 
 
@@ -99,35 +111,66 @@ class ModelConfig:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "ModelConfig":
-        """Read `config.json` in `folder`. Raises CheckpointError when it is missing, broken or unsupported."""
+        """Read `config.json` in `folder`. Raises CheckpointError: missing, broken or unsupported."""
         path = Path(folder) / "config.json"
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise CheckpointError(f"no config.json in {path.parent}: name a folder with a checkpoint") from None
+            raise CheckpointError(
+                f"no config.json in {path.parent}: name a folder with a checkpoint"
+            ) from None
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} cannot be read ({error}): download the file again") from None
+        if not isinstance(raw, dict):
+            raise CheckpointError(f"{path} is not a JSON object: download the file again")
         return cls.from_dict(raw)
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "ModelConfig":
         model_type = raw.get("model_type", "")
         if model_type not in MODEL_TYPES:
-            raise CheckpointError(f"model_type {model_type!r} is not supported: use one of {', '.join(MODEL_TYPES)}")
+            raise CheckpointError(
+                f"model_type {model_type!r} is not supported: use one of {', '.join(MODEL_TYPES)}"
+            )
         if "text_config" not in raw or "vision_config" not in raw:
-            raise CheckpointError("config.json lacks text_config or vision_config: not a vision-language checkpoint")
-        return cls(
-            model_type=model_type,
-            text=_text_config(raw["text_config"], model_type),
-            vision=_vision_config(raw["vision_config"]),
-            image_token_id=raw["image_token_id"],
-            video_token_id=raw["video_token_id"],
-            vision_start_token_id=raw["vision_start_token_id"],
-            vision_end_token_id=raw["vision_end_token_id"],
-            tie_word_embeddings=bool(
-                raw.get("tie_word_embeddings", raw["text_config"].get("tie_word_embeddings", False))
-            ),
-        )
+            raise CheckpointError(
+                "config.json lacks text_config or vision_config: not a vision-language checkpoint"
+            )
+        _reject_unknown(raw, {f.name for f in fields(cls)} | {"eos_token_id"}, "config.json")
+        try:
+            return cls(
+                model_type=model_type,
+                text=_text_config(raw["text_config"], model_type),
+                vision=_vision_config(raw["vision_config"]),
+                tie_word_embeddings=bool(
+                    raw.get("tie_word_embeddings", raw["text_config"].get("tie_word_embeddings", False))
+                ),
+                **{key: raw[key] for key in SPECIAL_TOKENS},
+            )
+        except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+            raise CheckpointError(
+                f"config.json is incomplete ({error}): download the file again, or name the key"
+            ) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The official `config.json`; `from_dict` of it gives this config again."""
+        hybrid = self.model_type.startswith("qwen3_5")
+        text = {key: value for key, value in asdict(self.text).items() if value not in (0, None, False)}
+        rope = {"rope_type": "default", "rope_theta": self.text.rope.theta, "mrope_interleaved": True}
+        rope |= {key: value for key, value in text.pop("rope").items() if key != "theta"}
+        text |= {"model_type": f"{self.model_type}_text", "rope_parameters": rope}
+        text |= {"attn_output_gate": self.text.attn_output_gate} if hybrid else {}
+        implied = ("norm_offset",) if hybrid else ("linear_", "layer_types")
+        text = {key: value for key, value in text.items() if not key.startswith(implied)}
+        vision = {**asdict(self.vision), "model_type": f"{self.model_type}_vision"}
+        return {
+            "architectures": [ARCHITECTURES[self.model_type]],
+            "model_type": self.model_type,
+            "text_config": text,
+            "vision_config": vision,
+            "tie_word_embeddings": self.tie_word_embeddings,
+            **{key: getattr(self, key) for key in SPECIAL_TOKENS},
+        }
 
 
 def _text_config(raw: dict[str, Any], model_type: str) -> TextConfig:
@@ -138,6 +181,7 @@ def _text_config(raw: dict[str, Any], model_type: str) -> TextConfig:
     given = {k: _frozen(v) for k, v in raw.items() if k in known and v is not None}
     head_dim = raw.get("head_dim") or raw["hidden_size"] // raw["num_attention_heads"]
     derived = {
+        "num_experts": raw.get("num_experts") or raw.get("num_local_experts") or 0,
         "head_dim": head_dim,
         "layer_types": _layer_types(raw, hybrid),
         "rope": _rope_config(raw, head_dim, hybrid),
@@ -151,7 +195,9 @@ def _vision_config(raw: dict[str, Any]) -> VisionConfig:
     known = {f.name for f in fields(VisionConfig)}
     _reject_unknown(raw, known, "vision_config")
     if raw.get("hidden_act", "gelu_pytorch_tanh") != "gelu_pytorch_tanh":
-        raise CheckpointError(f"vision hidden_act {raw['hidden_act']!r} is not supported: expected gelu_pytorch_tanh")
+        raise CheckpointError(
+            f"vision hidden_act {raw['hidden_act']!r} is not supported: expected gelu_pytorch_tanh"
+        )
     return VisionConfig(**{k: _frozen(v) for k, v in raw.items() if k in known})
 
 
@@ -160,7 +206,8 @@ def _layer_types(raw: dict[str, Any], hybrid: bool) -> tuple[str, ...]:
         return tuple(raw["layer_types"])
     interval = raw.get("full_attention_interval", 4) if hybrid else 1
     return tuple(
-        "linear_attention" if (i + 1) % interval else "full_attention" for i in range(raw["num_hidden_layers"])
+        "linear_attention" if (i + 1) % interval else "full_attention"
+        for i in range(raw["num_hidden_layers"])
     )
 
 
@@ -176,23 +223,38 @@ def _rope_config(raw: dict[str, Any], head_dim: int, hybrid: bool) -> RopeConfig
     default_section = (11, 11, 10) if hybrid else (24, 20, 20)
     section = tuple(rope.get("mrope_section", default_section))
     if sum(section) != int(head_dim * factor) // 2:
-        raise CheckpointError(f"mrope_section {section} does not add up to half the rotary dim {head_dim * factor:g}")
+        raise CheckpointError(
+            f"mrope_section {section} does not add up to half the rotary dim {head_dim * factor:g}"
+        )
     return RopeConfig(theta=theta, partial_rotary_factor=factor, mrope_section=section)
 
 
 def _reject_unknown(raw: dict[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(k for k, v in raw.items() if k not in known | HARMLESS and v not in (None, False))
+    understood = known | HARMLESS | HANDLED
+    unknown = sorted(k for k, v in raw.items() if k not in understood and v is not None and v is not False)
     if unknown:
-        raise CheckpointError(f"{where} has unknown keys {', '.join(unknown)}: they may change the model's maths")
+        raise CheckpointError(
+            f"{where} has unknown keys {', '.join(unknown)}: they may change the model's maths"
+        )
 
 
 def _reject_unsupported(raw: dict[str, Any]) -> None:
     if raw.get("hidden_act", "silu") != "silu":
         raise CheckpointError(f"hidden_act {raw['hidden_act']!r} is not supported: expected silu")
+    if raw.get("mtp_use_dedicated_embeddings"):
+        raise CheckpointError(
+            "mtp_use_dedicated_embeddings true is not supported: the head shares the embedding"
+        )
     if raw.get("attention_bias"):
         raise CheckpointError("attention_bias true is not supported: the family has none")
-    if raw.get("norm_topk_prob") is False or raw.get("mlp_only_layers") or raw.get("decoder_sparse_step", 1) != 1:
-        raise CheckpointError("norm_topk_prob, mlp_only_layers or decoder_sparse_step differ from the family's")
+    if (
+        raw.get("norm_topk_prob") is False
+        or raw.get("mlp_only_layers")
+        or raw.get("decoder_sparse_step", 1) != 1
+    ):
+        raise CheckpointError(
+            "norm_topk_prob, mlp_only_layers or decoder_sparse_step differ from the family's"
+        )
 
 
 def _frozen(value: Any) -> Any:

@@ -12,30 +12,36 @@ from .config import TextConfig
 class RotaryEmbedding(nn.Module):
     """Cos and sin tables for positions [3, B, T].
 
-    Frequency i of R/2 turns by the height if i % 3 == 1 and i < 3 * section[1], by the width if i % 3 == 2 and
-    i < 3 * section[2], otherwise by time.
+    Frequency i of R/2 turns by the height if i % 3 == 1 and i < 3 * section[1], by the width if i % 3 == 2
+    and i < 3 * section[2], otherwise by time.
     """
 
-    inv_freq: Tensor
     axis: Tensor
 
     def __init__(self, config: TextConfig):
         super().__init__()
-        half = config.rotary_dim // 2
-        exponent = torch.arange(half, dtype=torch.float32) / half
-        self.register_buffer("inv_freq", config.rope.theta**-exponent, persistent=False)
-        self.register_buffer("axis", _frequency_axes(half, config.rope.mrope_section), persistent=False)
+        self.num_frequencies, self.theta = config.rotary_dim // 2, config.rope.theta
+        self.register_buffer(
+            "axis", _frequency_axes(self.num_frequencies, config.rope.mrope_section), persistent=False
+        )
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """positions [3, B, T] -> cos, sin, each [B, T, R] in fp32."""
         per_frequency = positions.permute(1, 2, 0).float()[..., self.axis]
-        angles = per_frequency * self.inv_freq.float()
+        angles = per_frequency * self.inv_freq(positions.device)
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
 
+    def inv_freq(self, device: torch.device) -> Tensor:
+        """[R/2] in fp32. Not a buffer: a cast of the whole module to bf16 would round the frequencies."""
+        exponent = (
+            torch.arange(self.num_frequencies, device=device, dtype=torch.float32) / self.num_frequencies
+        )
+        return self.theta**-exponent
+
 
 def _frequency_axes(half: int, section: tuple[int, ...]) -> Tensor:
-    axes = torch.zeros(half, dtype=torch.long)
+    axes = torch.zeros(half, dtype=torch.long, device="cpu")  # real even when the module is built on "meta"
     for axis in (1, 2):
         axes[axis : 3 * section[axis] : 3] = axis
     return axes
@@ -59,10 +65,10 @@ def mrope_positions(
 ) -> tuple[Tensor, int]:
     """Positions [3, T] of one sequence, and the position of the token after it.
 
-    Text advances all three axes. A visual block that starts at p has time p, height p + row, width p + column on
-    the merged grid, and the next position is p + max(h, w). Frames of a video are separate blocks, grid (1, h, w).
+    Text advances all three axes. A visual block that starts at p has time p, height p + row, width p + column
+    on the merged grid, and the next position is p + max(h, w). Frames of a video are separate blocks.
     """
-    grids = [(int(h) // merge_size, int(w) // merge_size) for t, h, w in grid_thw.tolist() for _ in range(int(t))]
+    grids = [(h // merge_size, w // merge_size) for t, h, w in grid_thw.tolist() for _ in range(t)]
     is_visual = torch.isin(input_ids.cpu(), torch.tensor(visual_token_ids)).tolist()
     blocks, start, index, frame = [], 0, 0, 0
     while index < len(is_visual):

@@ -1,0 +1,165 @@
+"""Tiny checkpoints of every family member, made and saved by `transformers`, all parameters random.
+
+The reference stays in this file: a test gets a folder, the reference model and inputs.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+VOCAB = 320
+IMAGE, VIDEO, VISION_START, VISION_END, EOS, IM_END = 300, 301, 302, 303, 304, 305
+SPECIAL = {"image_token_id": IMAGE, "video_token_id": VIDEO}
+SPECIAL |= {"vision_start_token_id": VISION_START, "vision_end_token_id": VISION_END}
+
+VISION = {
+    "depth": 3,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_heads": 2,
+    "patch_size": 4,
+    "temporal_patch_size": 2,
+    "spatial_merge_size": 2,
+    "out_hidden_size": 48,
+    "num_position_embeddings": 36,
+}
+TEXT = {
+    "vocab_size": VOCAB,
+    "hidden_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "rms_norm_eps": 1e-3,
+    "max_position_embeddings": 4096,
+    "eos_token_id": EOS,
+}
+LINEAR = {
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 12,
+}
+DENSE = {"intermediate_size": 64}
+EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20}
+
+
+def rope(factor: float, section: tuple[int, int, int]) -> dict[str, Any]:
+    values = {
+        "rope_type": "default",
+        "rope_theta": 1e4,
+        "mrope_section": list(section),
+        "mrope_interleaved": True,
+    }
+    return {"rope_parameters": {**values, "partial_rotary_factor": factor}}
+
+
+QUARTER, HALF, FULL = rope(0.25, (1, 1, 0)), rope(0.5, (2, 1, 1)), rope(1.0, (4, 2, 2))
+
+# name -> model_type, text_config, vision_config, top level
+CONFIGS: dict[str, tuple[str, dict, dict, dict]] = {
+    "dense": ("qwen3_5", {**TEXT, **LINEAR, **DENSE, **HALF}, VISION, {}),
+    "dense-tied": (
+        "qwen3_5",
+        {**TEXT, **LINEAR, **DENSE, **QUARTER, "linear_num_value_heads": 2, "full_attention_interval": 2},
+        {**VISION, "spatial_merge_size": 1},
+        {"tie_word_embeddings": True},
+    ),
+    "dense-full-rotary": (
+        "qwen3_5",
+        {**TEXT, **LINEAR, **DENSE, **FULL, "linear_num_value_heads": 6, "num_key_value_heads": 4},
+        VISION,
+        {},
+    ),
+    "moe": (
+        "qwen3_5_moe",
+        {**TEXT, **LINEAR, **EXPERTS, **HALF, "shared_expert_intermediate_size": 20},
+        VISION,
+        {},
+    ),
+    "vl": ("qwen3_vl", {**TEXT, **DENSE, **FULL}, {**VISION, "deepstack_visual_indexes": [0, 2]}, {}),
+    "vl-moe": (
+        "qwen3_vl_moe",
+        {**TEXT, **EXPERTS, **FULL, **DENSE},
+        {**VISION, "deepstack_visual_indexes": [1], "spatial_merge_size": 1},
+        {},
+    ),
+}
+
+
+def reference_model(name: str, seed: int = 0) -> Any:
+    """A `transformers` model with every parameter random, fp32, in evaluation mode."""
+    import transformers
+
+    kind, text, vision, top = CONFIGS[name]
+    config_class, model_class = {
+        "qwen3_5": (transformers.Qwen3_5Config, transformers.Qwen3_5ForConditionalGeneration),
+        "qwen3_5_moe": (transformers.Qwen3_5MoeConfig, transformers.Qwen3_5MoeForConditionalGeneration),
+        "qwen3_vl": (transformers.Qwen3VLConfig, transformers.Qwen3VLForConditionalGeneration),
+        "qwen3_vl_moe": (transformers.Qwen3VLMoeConfig, transformers.Qwen3VLMoeForConditionalGeneration),
+    }[kind]
+    tied = {"tie_word_embeddings": top.get("tie_word_embeddings", False)}
+    config = config_class(text_config={**text, **tied}, vision_config=vision, **SPECIAL, **top)
+    config._attn_implementation = "eager"
+    model = model_class(config).float().eval()
+    randomise(model, seed)
+    return model
+
+
+def randomise(model: torch.nn.Module, seed: int) -> None:
+    """Matrices keep their scale in check; vectors (norms, biases, decays) leave their neutral values."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.dim() == 1:
+                parameter.add_(0.3 * noise)
+            else:
+                parameter.copy_(noise * parameter[0].numel() ** -0.5)
+
+
+def save(model: Any, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    return folder
+
+
+def picture_inputs(grids: list[tuple[int, int, int]], vision: dict, seed: int = 1) -> tuple[Tensor, Tensor]:
+    """Random patches for grids (time, height, width) in patches."""
+    generator = torch.Generator().manual_seed(seed)
+    patches = sum(t * h * w for t, h, w in grids)
+    width = 3 * vision["temporal_patch_size"] * vision["patch_size"] ** 2
+    return torch.randn(patches, width, generator=generator), torch.tensor(grids)
+
+
+def prompt(grids: list[tuple[int, int, int]], merge: int, text: int = 7, seed: int = 2) -> Tensor:
+    """Ids [1, T]: text, then each image in its markers followed by more text."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(0, 290, (text,), generator=generator).tolist()
+    for t, h, w in grids:
+        ids += [VISION_START, *[IMAGE] * (t * h * w // merge**2), VISION_END]
+        ids += torch.randint(0, 290, (5,), generator=generator).tolist()
+    return torch.tensor([ids])
+
+
+def reference_logits(
+    model: Any, ids: Tensor, pixels: Tensor | None = None, grid: Tensor | None = None
+) -> Tensor:
+    """[T, vocab] of the reference on one sequence."""
+    pictures = {}
+    if pixels is not None:
+        kinds = (ids == IMAGE).int()
+        pictures = {"pixel_values": pixels, "image_grid_thw": grid, "mm_token_type_ids": kinds}
+    with torch.no_grad():
+        return model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **pictures).logits[
+            0
+        ]
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    """Set keys of a JSON file; a change to None removes the key."""
+    raw = json.loads(path.read_text())
+    raw.update(changes)
+    path.write_text(json.dumps({key: value for key, value in raw.items() if value is not None}))
