@@ -1,6 +1,7 @@
 """The vision encoder: patches -> visual tokens for the language model, with DeepStack taps on the way.
 
-Shapes: P patches of all frames (in merge-block order), D vision dim, H heads, n = P / merge^2 tokens, M model dim.
+Shapes: P patches of all frames (in merge-block order), D vision dim, H heads, n = P / merge^2 tokens, M model
+dim.
 Attention is full within one frame, so no mask is ever built.
 """
 
@@ -34,7 +35,7 @@ class VisionEncoder(nn.Module):
         )
 
     def forward(self, pixel_values: Tensor, grid_thw: Tensor) -> VisionFeatures:
-        """pixel_values [P, C*T*p*p]; grid_thw [images, 3] in patches. Raises nothing: shapes are the caller's care."""
+        """pixel_values [P, C*T*p*p]; grid_thw [images, 3] in patches. Shapes are the caller's care."""
         x_PD, taps = self.encode_patches(pixel_values, grid_thw)
         deepstack = [merge(tap) for merge, tap in zip(self.deepstack_merger_list, taps, strict=True)]
         return VisionFeatures(self.merger(x_PD), tuple(deepstack))
@@ -53,7 +54,7 @@ class VisionEncoder(nn.Module):
         return x_PD, taps
 
     def _positions(self, grids: list[tuple[int, ...]]) -> Tensor:
-        """Learned positions, resampled bilinearly (corners aligned) to each grid and repeated for each frame."""
+        """Learned positions, resampled bilinearly (corners aligned) to each grid, repeated for each frame."""
         side = int(self.config.num_position_embeddings**0.5)
         table = self.pos_embed.weight.T.view(1, -1, side, side).float()
         merge, rows = self.config.spatial_merge_size, []
@@ -67,7 +68,8 @@ class VisionEncoder(nn.Module):
         head_dim = self.config.hidden_size // self.config.num_heads
         quarter = torch.arange(head_dim // 4, device=device, dtype=torch.float32)
         inv_freq = 1e4 ** -(quarter / (head_dim // 4))
-        rows = [_patch_coordinates(h, w, self.config.spatial_merge_size, device).repeat(t, 1) for t, h, w in grids]
+        merge = self.config.spatial_merge_size
+        rows = [_patch_coordinates(h, w, merge, device).repeat(t, 1) for t, h, w in grids]
         angles = (torch.cat(rows)[:, :, None] * inv_freq).flatten(1)
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
@@ -123,7 +125,7 @@ class VisionMLP(nn.Module):
 
 
 class PatchMerger(nn.Module):
-    """Concatenates merge x merge patches into one token. The DeepStack mergers norm after the concatenation."""
+    """Concatenates merge x merge patches into one token. DeepStack mergers norm after the concatenation."""
 
     def __init__(self, config: Any, norm_after_merge: bool):
         super().__init__()

@@ -1,0 +1,143 @@
+"""Pictures -> patches: resize, normalise, cut, in the order of the official processor.
+
+Knows numpy and the numbers in `preprocessor_config.json`; knows nothing of tokens.
+
+Shapes: P patches over all pictures, C channels, T frames per patch, p patch size in px.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import CheckpointError, ContextError
+from .images import Source, load_image
+
+MAX_ASPECT = 200
+
+
+@dataclass(frozen=True)
+class ImageProcessor:
+    patch_size: int = 16
+    temporal_patch_size: int = 2
+    merge_size: int = 2
+    min_pixels: int = 65536
+    max_pixels: int = 16777216
+    image_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    image_std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    do_resize: bool = True
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "ImageProcessor":
+        """Read `preprocessor_config.json`; raises CheckpointError: missing, broken or unsupported."""
+        path = Path(folder) / "preprocessor_config.json"
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            return cls.from_dict(raw)
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"no preprocessor_config.json in {path.parent}: download it again"
+            ) from None
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}): download the file again") from None
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "ImageProcessor":
+        for key in ("do_rescale", "do_normalize", "do_convert_rgb"):
+            if raw.get(key) is False:
+                raise CheckpointError(f"preprocessor_config.json: {key} false is not supported")
+        if raw.get("resample", Image.Resampling.BICUBIC) != Image.Resampling.BICUBIC:
+            raise CheckpointError(
+                f"preprocessor_config.json: resample {raw['resample']} is not supported: use 3"
+            )
+        size = raw.get("size") or {}
+        limits = {
+            "min_pixels": raw.get("min_pixels") or size.get("shortest_edge") or size.get("min_pixels"),
+            "max_pixels": raw.get("max_pixels") or size.get("longest_edge") or size.get("max_pixels"),
+        }
+        plain = ("patch_size", "temporal_patch_size", "merge_size", "do_resize")
+        colours = {key: tuple(raw[key]) for key in ("image_mean", "image_std") if raw.get(key)}
+        given = {key: raw[key] for key in plain if raw.get(key) is not None}
+        return cls(**given, **colours, **{key: value for key, value in limits.items() if value})
+
+    @property
+    def factor(self) -> int:
+        """Both sides of a resized picture, in px, are multiples of this; a visual token covers factor^2 px."""
+        return self.patch_size * self.merge_size
+
+    def __call__(self, images: Sequence[Source]) -> tuple[Tensor, Tensor]:
+        """pixel_values [P, C*T*p*p] fp32 and grid_thw [images, 3] in patches.
+
+        Raises InputError for what is no picture and ContextError for an aspect beyond 200.
+        """
+        cut = [self._patches(load_image(image)) for image in images]
+        return torch.cat([patches for patches, _ in cut]), torch.tensor([grid for _, grid in cut])
+
+    def grid(self, width: int, height: int) -> tuple[int, int, int]:
+        """(time, height, width) in patches of a picture of this size in px."""
+        height, width = self.target_size(height, width)
+        return 1, height // self.patch_size, width // self.patch_size
+
+    def tokens(self, width: int, height: int) -> int:
+        """How many visual tokens a picture of this size in px becomes."""
+        return math.prod(self.grid(width, height)) // self.merge_size**2
+
+    def target_size(self, height: int, width: int) -> tuple[int, int]:
+        if self.do_resize:
+            return smart_resize(height, width, self.factor, self.min_pixels, self.max_pixels)
+        if height % self.factor or width % self.factor:
+            raise ContextError(
+                f"the picture is {width} x {height} px, but without resizing both sides must be multiples of "
+                f"{self.factor}: resize it, or set do_resize to true"
+            )
+        return height, width
+
+    def _patches(self, image: Image.Image) -> tuple[Tensor, tuple[int, int, int]]:
+        height, width = self.target_size(image.height, image.width)
+        if (width, height) != image.size:
+            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)  # [C, height, width] uint8
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.image_mean, self.image_std))
+        patches = _cut(
+            (pixels / 255 - mean) / std, self.patch_size, self.merge_size, self.temporal_patch_size
+        )
+        return patches, (1, height // self.patch_size, width // self.patch_size)
+
+
+def smart_resize(height: int, width: int, factor: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+    """(height, width) nearest to the given size: multiples of `factor`, area within the bounds, aspect kept.
+
+    Rounds half to even, as the official processor does. Raises ContextError for an aspect beyond 200.
+    """
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise ContextError(
+            f"the picture is {width} x {height} px: crop it to an aspect of at most {MAX_ASPECT}"
+        )
+    fitted = round(height / factor) * factor, round(width / factor) * factor
+    if math.prod(fitted) > max_pixels:
+        shrink = math.sqrt(height * width / max_pixels)
+        height, width = (max(factor, math.floor(side / shrink / factor) * factor) for side in (height, width))
+        return height, width
+    if math.prod(fitted) < min_pixels:
+        grow = math.sqrt(min_pixels / (height * width))
+        height, width = (math.ceil(side * grow / factor) * factor for side in (height, width))
+        return height, width
+    return fitted
+
+
+def _cut(pixels: Tensor, patch: int, merge: int, frames: int) -> Tensor:
+    """[C, height, width] -> [P, C*T*p*p] in merge-block order; a still picture repeats its frame."""
+    blocks = pixels.unflatten(2, (-1, merge, patch)).unflatten(1, (-1, merge, patch))
+    rows = blocks.permute(1, 4, 2, 5, 0, 3, 6)  # [block row, block column, row, column, C, p, p]
+    return (
+        rows.unsqueeze(5)
+        .expand(*rows.shape[:5], frames, patch, patch)
+        .reshape(-1, pixels.shape[0] * frames * patch**2)
+    )
