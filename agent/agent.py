@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha1
 from inspect import isawaitable
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,9 @@ class Agent:
                 yield episode
             except SaccadeError as error:
                 episode.outcome = Outcome("error", str(error))
+            except Exception as error:
+                episode.outcome = Outcome("error", repr(error))
+                raise
             finally:
                 self.result = episode.finish()
 
@@ -138,11 +142,12 @@ class Episode:
         self.tools = [computer_use_schema()]
         self.steps: list[Step] = []
         self.outcome: Outcome | None = None
+        self.final_path: Path | None = None
         self._start = perf_counter()
 
     async def advance(self) -> Step:
         """One step: observe, decide, check, act, record."""
-        observation, observe_s = await timed(self.browser.observe())
+        (observation, screenshot_path), observe_s = await timed(self.observe())
         messages = self.memory.see(observation)
         reply, reply_s = await timed(self.model.reply(messages, self.tools, self.agent.thinking))
         decision = await self.check(reply, observation)
@@ -151,7 +156,7 @@ class Episode:
             index=len(self.steps),
             url=observation.url,
             title=observation.title,
-            screenshot_path=self.journal.save_screenshot(len(self.steps), observation.image),
+            screenshot_path=screenshot_path,
             screen=fingerprint(observation),
             thought=reply.thought,
             text=reply.text,
@@ -164,6 +169,10 @@ class Episode:
             timings=split_time(observe_s, reply_s, reply.timings, act_s),
         )
         return await self.record(step)
+
+    async def observe(self) -> tuple[Observation, Path]:
+        observation = await self.browser.observe()
+        return observation, self.journal.save_screenshot(f"{len(self.steps):03d}", observation.image)
 
     async def check(self, reply: Any, observation: Observation) -> "Decision":
         """The reply's first call as an action, or why there is none."""
@@ -184,7 +193,7 @@ class Episode:
         if decision.error:
             return Result(error=decision.error)
         match decision.action:
-            case Answer() | Terminate():
+            case None | Answer() | Terminate():
                 return Result()
             case AskUser() as question:
                 return Result(user_reply=await self.ask(question))
@@ -217,6 +226,8 @@ class Episode:
         claim = claimed(step)
         if self.agent.until is not None:
             if await self.until_holds(self.agent.until):
+                final = await self.browser.observe()
+                self.final_path = self.journal.save_screenshot("final", final.image)
                 return Outcome("success", "the page meets the condition", claim.answer if claim else None)
             if claim and claim.status == "success":
                 return Outcome("failure", "the model reported success, the page does not", claim.answer)
@@ -237,9 +248,15 @@ class Episode:
 
     def finish(self) -> Run:
         """The Run, written as the result; without an outcome it was interrupted."""
-        outcome = self.outcome or INTERRUPTED
-        seconds = perf_counter() - self._start
-        run = Run(self.agent.task, self.model.name, outcome, tuple(self.steps), seconds, self.journal.folder)
+        run = Run(
+            task=self.agent.task,
+            model=self.model.name,
+            outcome=self.outcome or INTERRUPTED,
+            steps=tuple(self.steps),
+            seconds=perf_counter() - self._start,
+            folder=self.journal.folder,
+            final_path=self.final_path,
+        )
         self.journal.finish(run)
         return run
 

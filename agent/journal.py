@@ -51,8 +51,8 @@ class Journal:
         self._header = {**header, "started": datetime.now().astimezone().isoformat(timespec="seconds")}
         self._write_header(status="running")
 
-    def save_screenshot(self, index: int, image: Image.Image) -> Path:
-        path = self.folder / f"{index:03d}.png"
+    def save_screenshot(self, name: str, image: Image.Image) -> Path:
+        path = self.folder / f"{name}.png"
         image.save(path, compress_level=1)
         return path
 

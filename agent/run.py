@@ -123,7 +123,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. `seconds` is wall-clock time from the first observation to the end."""
+    """A finished run. `seconds` is wall-clock time from the first observation to the end. `final_path` shows
+    the page as it was left, when the last step's screenshot does not.
+    """
 
     task: str
     model: str
@@ -131,6 +133,7 @@ class Run:
     steps: tuple[Step, ...]
     seconds: float
     folder: Path
+    final_path: Path | None = None
 
     @property
     def success(self) -> bool:

@@ -38,9 +38,9 @@ def test_the_result_joins_the_header(tmp_path, make_step):
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
-def test_screenshots_are_numbered_like_steps(tmp_path):
+def test_screenshots_are_plain_files(tmp_path):
     journal = Journal.reserve(tmp_path, "t")
-    path = journal.save_screenshot(7, Image.new("RGB", (8, 6), "teal"))
+    path = journal.save_screenshot("007", Image.new("RGB", (8, 6), "teal"))
     assert path == tmp_path / "007.png"
     assert Image.open(path).size == (8, 6)
 
