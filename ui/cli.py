@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..agent import Agent, Run
 
 UsageError: Any = typer.BadParameter.__base__  # typer may carry its own copy of click
+INTERRUPTED = 130
 app = typer.Typer(
     name="saccade",
     help="An open visual web agent: it looks at the screen, thinks, and acts with mouse and keyboard.",
@@ -41,13 +42,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     try:
-        return app(arguments, prog_name="saccade", standalone_mode=False) or 0
+        code = app(arguments, prog_name="saccade", standalone_mode=False) or 0
+        return complain("interrupted", code) if code == INTERRUPTED else code
     except UsageError as error:
-        return complain(f"{error.format_message()} See 'saccade --help'.", 2)
+        return complain(f"{error.format_message().rstrip('.')}; see 'saccade --help'", 2)
     except SaccadeError as error:
         return complain(str(error), 2)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
-        return complain("interrupted", 130)
+        return complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -94,7 +96,8 @@ def run(
         str | None, typer.Option(metavar="WxH", help="Viewport in CSS pixels, such as 1280x800.")
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="Only these hosts may be visited (repeatable).")
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Also allow this local or private host (repeatable)."),
     ] = None,
     browser: Annotated[Path | None, typer.Option(help="The browser's executable.")] = None,
     cdp_url: Annotated[str | None, typer.Option(help="Drive a running browser at this address.")] = None,
@@ -106,7 +109,6 @@ def run(
     agent = Agent(
         sys.stdin.read() if task == "-" else task,
         model,
-        make_browser(url, viewport, headed, allow_host, browser, cdp_url),
         thinking=thinking.value,
         out=out,
         max_steps=max_steps,
@@ -114,6 +116,7 @@ def run(
         max_tokens=max_tokens,
         until=until,
     )
+    agent.browser = make_browser(url, viewport, headed, allow_host, browser, cdp_url)
     result = show_run(agent, as_json)
     if gif and result.steps:
         from ..agent.export import export_gif
@@ -139,12 +142,19 @@ def show_run(agent: "Agent", as_json: bool) -> "Run":
 
 
 async def follow(agent: "Agent", table: Any, as_json: bool) -> "Run":
+    asyncio.get_running_loop().set_exception_handler(hush_driver)
     async for step in agent.stream():
         table.show(step)
         if as_json:
             print_json("step", step.to_dict())
     assert agent.result is not None
     return agent.result
+
+
+def hush_driver(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ctrl-C reaches Playwright's driver as well; that it is gone is no news."""
+    if "Connection closed" not in str(context.get("exception")):
+        loop.default_exception_handler(context)
 
 
 def terminal_question(table: Any) -> Any:

@@ -7,16 +7,13 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from ..tools import Browser
 
 PAGE = "<body style='margin:40px;font:64px sans-serif'><p>Saccade looks.<p>日本語 한국어 العربية</body>"
 SCRIPTS = {"Latin": "Ag", "Chinese and Japanese": "日本", "Korean": "한국", "Arabic": "عس"}
@@ -51,8 +48,7 @@ def examine(browser: Path | None = None, screenshot: Path | None = None) -> list
         attempt("torch", torch_version),
         attempt("gpu", gpu_name, essential=False),
         attempt("checkpoint", checkpoint),
-        attempt("browser", lambda: asyncio.run(with_page(browser, lambda it: take_screenshot(it, path)))),
-        attempt("fonts", lambda: asyncio.run(with_page(browser, find_fonts)), essential=False),
+        *browser_and_fonts(browser, path),
     ]
 
 
@@ -60,7 +56,11 @@ def attempt(name: str, find: Callable[[], str], essential: bool = True) -> Check
     try:
         return Check(name, True, find(), essential)
     except Exception as error:
-        return Check(name, False, " ".join(str(error).split()) or repr(error), essential)
+        return failed(name, error, essential)
+
+
+def failed(name: str, error: Exception, essential: bool = True) -> Check:
+    return Check(name, False, " ".join(str(error).split()) or repr(error), essential)
 
 
 def torch_version() -> str:
@@ -84,27 +84,29 @@ def checkpoint() -> str:
     return f"{model.name}, viewport {model.preferences.viewport}"
 
 
-async def with_page(executable: Path | None, look: Callable[["Browser"], Awaitable[str]]) -> str:
+def browser_and_fonts(executable: Path | None, path: Path) -> list[Check]:
+    try:
+        return asyncio.run(look(executable, path))
+    except Exception as error:
+        return [failed("browser", error)]
+
+
+async def look(executable: Path | None, path: Path) -> list[Check]:
+    """Open a page, keep its screenshot at `path`, see which scripts it can draw."""
     from ..tools import Browser
 
     async with Browser(executable=executable) as browser:
         await browser.page.set_content(PAGE)
-        return await look(browser)
-
-
-async def take_screenshot(browser: "Browser", path: Path) -> str:
-    observation = await browser.observe()
-    observation.image.save(path)
-    version = re.search(r"Chrome/([\d.]+)", await browser.evaluate("navigator.userAgent"))
-    return f"Chromium {version[1] if version else 'of unknown version'}, test screenshot {path}"
-
-
-async def find_fonts(browser: "Browser") -> str:
-    drawn = await browser.evaluate(DISTINCT, SCRIPTS)
+        (await browser.observe()).image.save(path)
+        agent = await browser.evaluate("navigator.userAgent")
+        drawn = await browser.evaluate(DISTINCT, SCRIPTS)
+    version = re.search(r"Chrome/([\d.]+)", agent)
     missing = [name for name in SCRIPTS if name not in drawn]
-    if missing:
-        raise LookupError(f"none for {', '.join(missing)}; install the Noto fonts to read such pages")
-    return ", ".join(drawn)
+    remedy = f"none for {', '.join(missing)}; install the Noto fonts to read such pages"
+    return [
+        Check("browser", True, f"Chromium {version[1] if version else ''}, test screenshot in {path}"),
+        Check("fonts", not missing, remedy if missing else ", ".join(drawn), essential=False),
+    ]
 
 
 def check_table(checks: list[Check]) -> Table:

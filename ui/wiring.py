@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from ..agent.protocol import ChatModel
 from ..agent.scripted import load_script
-from ..errors import InputError
+from ..errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from ..tools import Browser
+
+BUILTIN = "builtin"
 
 
 def load_model(spec: str) -> ChatModel:
@@ -20,6 +22,8 @@ def load_model(spec: str) -> ChatModel:
     """
     if spec.endswith(".jsonl"):
         return load_script(Path(spec))
+    if spec != BUILTIN and not Path(spec).is_dir():
+        raise CheckpointError(f"no checkpoint at {spec}; give 'builtin' or the folder of a checkpoint")
     from ..model import Engine
 
     return Engine.from_pretrained(spec)
