@@ -42,7 +42,7 @@ apt() {
 
 if ! a_browser; then
   echo "No browser here: installing Chromium."
-  timeout 300 "$python" -m playwright install chromium >/dev/null 2>&1 || apt chromium || {
+  "$python" -m playwright install chromium >/dev/null 2>&1 || apt chromium || {
     echo "No browser could be installed. Install Chromium or Chrome, then run this again." >&2
     exit 1
   }
