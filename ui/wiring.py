@@ -16,7 +16,7 @@ BUILTIN = "builtin"
 
 
 def load_model(spec: str) -> ChatModel:
-    """`builtin`, a checkpoint folder, or a `.jsonl` script of actions for dry runs.
+    """`builtin`, a checkpoint folder, or a `.jsonl` script of actions for dry runs; on the GPU if there is one.
 
     Raises CheckpointError for missing or corrupt model files, InputError for a script that cannot be read.
     """
@@ -24,9 +24,11 @@ def load_model(spec: str) -> ChatModel:
         return load_script(Path(spec))
     if spec != BUILTIN and not Path(spec).is_dir():
         raise CheckpointError(f"no checkpoint at {spec}; give 'builtin' or the folder of a checkpoint")
+    import torch
+
     from ..model import Engine
 
-    return Engine.from_pretrained(spec)
+    return Engine.from_pretrained(spec, device="cuda" if torch.cuda.is_available() else "cpu")
 
 
 def make_browser(
