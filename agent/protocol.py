@@ -18,10 +18,12 @@ class ChatModel(Protocol):
     name: str
 
     @property
-    def preferences(self) -> "Preferences": ...
+    def preferences(self) -> Any:
+        """`Preferences`, or any object with its attributes."""
+        ...
 
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> Any:
-        """Answer with a `Reply`, or with any object that has its attributes."""
+        """A `Reply`, or any object with its attributes."""
         ...
 
 

@@ -3,7 +3,14 @@
 import pytest
 from saccade.agent import Usage
 from saccade.agent.loops import Limits, check_limits, count_malformed, count_repeats, repetition_note
+from saccade.agent.run import Outcome, Step
 from saccade.errors import InputError
+
+
+def ended(steps: list[Step], seconds: float, limits: Limits) -> Outcome:
+    outcome = check_limits(steps, seconds, limits)
+    assert outcome is not None
+    return outcome
 
 
 def click(x: int, y: int = 300) -> dict:
@@ -52,9 +59,9 @@ def test_a_note_comes_before_the_end(make_step):
     limits = Limits(repeats_before_note=2, repeats_before_stop=3)
     steps = [make_step(i, click(500), changed=0.0) for i in range(3)]
     assert repetition_note(steps[:1], limits) is None
-    assert "2 times" in repetition_note(steps[:2], limits)
+    assert "2 times" in str(repetition_note(steps[:2], limits))
     assert check_limits(steps[:2], 0.0, limits) is None
-    outcome = check_limits(steps, 0.0, limits)
+    outcome = ended(steps, 0.0, limits)
     assert outcome.status == "failure"
     assert "Click at (500, 300)" in outcome.reason
 
@@ -63,7 +70,7 @@ def test_malformed_replies_count_in_a_row(make_step):
     bad, good = make_step(0, None, error="no"), make_step(1, click(1))
     assert count_malformed([bad, bad, good, bad]) == 1
     assert check_limits([bad, good, bad, bad], 0.0, Limits(max_malformed=3)) is None
-    assert check_limits([bad, bad, bad], 0.0, Limits(max_malformed=3)).status == "failure"
+    assert ended([bad, bad, bad], 0.0, Limits(max_malformed=3)).status == "failure"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_malformed_replies_count_in_a_row(make_step):
 )
 def test_limits(make_step, limits, seconds, word):
     steps = [make_step(i, click(100 * i), usage=Usage(10, 2, 3, 2)) for i in range(2)]
-    outcome = check_limits(steps, seconds, limits)
+    outcome = ended(steps, seconds, limits)
     assert outcome.status == "limit"
     assert word in outcome.reason
 

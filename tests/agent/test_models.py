@@ -27,4 +27,4 @@ def test_a_model_is_a_name_a_path_or_an_object(tmp_path):
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         resolve(tmp_path / "nowhere")
     with pytest.raises(InputError, match="is no model"):
-        resolve(42)
+        resolve(42)  # pyright: ignore[reportArgumentType]

@@ -21,10 +21,10 @@ def a_step(tmp_path, thought: str) -> Step:
 
 
 def shown(terminal: bool, step: Step) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, no_color=True)
-    with LiveSteps(console) as table:
+    out = io.StringIO()
+    with LiveSteps(Console(file=out, force_terminal=terminal, width=100, no_color=True)) as table:
         table.show(step)
-    return console.file.getvalue()
+    return out.getvalue()
 
 
 def test_a_terminal_gets_a_table(tmp_path):
@@ -42,9 +42,9 @@ def test_a_pipe_gets_plain_lines(tmp_path):
 
 def test_the_summary_splits_the_time(tmp_path):
     run = Run("t", "m", Outcome("success", "done", "[b]42"), (a_step(tmp_path, ""),), 10.5, tmp_path)
-    console = Console(file=io.StringIO(), width=200)
-    console.print(summary(run))
-    text = console.file.getvalue()
+    out = io.StringIO()
+    Console(file=out, width=200).print(summary(run))
+    text = out.getvalue()
     assert "[b]42" in text
     assert "1 steps in 10.5 s, 1200 prompt tokens (200 cached), 30 thinking, 8 answer" in text
     assert (

@@ -5,6 +5,7 @@ After a change on purpose: `python tests/ui/test_options.py > tests/ui/options.j
 
 import json
 from pathlib import Path
+from typing import Any
 
 from saccade.ui.cli import app
 from typer.main import get_command
@@ -13,12 +14,12 @@ SNAPSHOT = Path(__file__).with_name("options.json")
 
 
 def describe_commands() -> dict[str, dict]:
-    root = get_command(app)
+    root: Any = get_command(app)
     commands = {"saccade": root, **{f"saccade {name}": it for name, it in root.commands.items()}}
     return {name: {"help": it.help, "parameters": describe_parameters(it)} for name, it in commands.items()}
 
 
-def describe_parameters(command) -> list[dict]:
+def describe_parameters(command: Any) -> list[dict]:
     return [
         {
             "names": list(parameter.opts),
