@@ -69,7 +69,7 @@ class ImageProcessor:
 
     @property
     def factor(self) -> int:
-        """Both sides of a resized picture, in px, are multiples of this; a visual token covers factor^2 px."""
+        """The side in px of what one visual token covers; resized pictures are multiples of it."""
         return self.patch_size * self.merge_size
 
     def __call__(self, images: Sequence[Source]) -> tuple[Tensor, Tensor]:

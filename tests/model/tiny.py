@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
+TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 VOCAB = 320
 IMAGE, VIDEO, VISION_START, VISION_END, EOS, IM_END = 300, 301, 302, 303, 304, 305
 SPECIAL = {"image_token_id": IMAGE, "video_token_id": VIDEO}
@@ -122,8 +124,40 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
 
 
 def save(model: Any, folder: Path) -> Path:
+    """The reference's own files."""
     model.save_pretrained(folder)
     return folder
+
+
+def add_chat_files(folder: Path, vision: dict, **preferences: Any) -> Path:
+    """Tokenizer, template and processor beside the weights: a folder that the engine loads."""
+    tokenizer().save(str(folder / "tokenizer.json"))
+    (folder / "chat_template.jinja").write_text(TEMPLATE.read_text())
+    processor = {"patch_size": vision["patch_size"], "merge_size": vision["spatial_merge_size"]}
+    processor |= {"size": {"shortest_edge": 64, "longest_edge": 4096}, "temporal_patch_size": 2}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [EOS, IM_END]}))
+    if preferences:
+        (folder / "saccade.json").write_text(json.dumps(preferences))
+    return folder
+
+
+def tokenizer() -> Tokenizer:
+    """One token per byte, then the family's control tokens."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: i for i, token in enumerate([*alphabet, *(f"unused {i}" for i in range(256, IMAGE))])}
+    built = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    built.decoder = decoders.ByteLevel()
+    special = (
+        "<|image_pad|> <|video_pad|> <|vision_start|> <|vision_end|> <|endoftext|> <|im_end|> <|im_start|>"
+    )
+    built.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special.split()])
+    plain = "<think> </think> <tool_call> </tool_call> <tool_response> </tool_response>"
+    built.add_tokens([AddedToken(token, special=False, normalized=False) for token in plain.split()])
+    assert built.token_to_id("<|image_pad|>") == IMAGE
+    assert built.token_to_id("<|im_end|>") == IM_END
+    return built
 
 
 def picture_inputs(grids: list[tuple[int, int, int]], vision: dict, seed: int = 1) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,268 @@
+"""The checkpoint's own wire format: its chat template, its tokenizer, its placeholders and stop tokens.
+
+Everything comes from the checkpoint's files; nothing of the format is written down here. Text from outside
+never becomes a control token: see `_neutral`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from PIL import Image
+from tokenizers import Tokenizer
+
+from ..errors import CheckpointError, InputError
+from ..vision.images import load_image
+from .calls import ParsedReply, ToolCall, parse_reply
+from .config import ModelConfig
+
+__all__ = ["ChatFormat", "ParsedReply", "Prompt", "TextStream", "ToolCall", "parse_reply"]
+
+ZERO_WIDTH_SPACE = "\u200b"
+UNFINISHED = "\ufffd"  # what the bytes of a cut character decode to
+LONGEST_CHARACTER = 4  # bytes, so at most as many tokens
+
+
+@dataclass(frozen=True)
+class Prompt:
+    ids: list[int]  # every picture already takes as many tokens as it has
+    images: list[Image.Image]
+    thinking: bool  # the prompt ends inside an opened <think>
+
+
+class ChatFormat:
+    """Messages -> token ids, and token ids -> text."""
+
+    def __init__(self, tokenizer: Tokenizer, template: str, image_token_id: int, stop_ids: Iterable[int]):
+        self.tokenizer, self.image_token_id = tokenizer, image_token_id
+        self.stop_ids = frozenset(stop_ids)
+        self._template = _compile(template)
+        added = tokenizer.get_added_tokens_decoder().values()
+        self._special = _any_of(token.content for token in added if token.special)
+        self._control = _any_of(token.content for token in added)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, config: ModelConfig) -> "ChatFormat":
+        """Raises CheckpointError: tokenizer or template missing, broken, or at odds with config.json."""
+        folder = Path(folder)
+        tokenizer = _tokenizer(folder / "tokenizer.json")
+        if tokenizer.id_to_token(config.image_token_id) is None:
+            raise CheckpointError(
+                f"{folder}: tokenizer.json has no token {config.image_token_id}, the image token of "
+                "config.json: check that both belong together"
+            )
+        stops = _stop_ids(folder, tokenizer, config)
+        if not stops:
+            raise CheckpointError(f"{folder} names no end token: add eos_token_id to generation_config.json")
+        return cls(tokenizer, _template_text(folder), config.image_token_id, stops)
+
+    def encode(
+        self,
+        messages: Sequence[dict],
+        tools: Sequence[dict] | None,
+        thinking: bool,
+        image_tokens: Callable[[Image.Image], int],
+    ) -> Prompt:
+        """The prompt that asks for the next turn; `image_tokens` tells how many tokens a picture takes.
+
+        Raises InputError for messages that the template refuses.
+        """
+        text, images = self.render(messages, tools, thinking)
+        encoded = self.encode_text(text)
+        if encoded.count(self.image_token_id) != len(images):
+            raise InputError(
+                f"the chat template placed {encoded.count(self.image_token_id)} of {len(images)} pictures: "
+                "put pictures into user messages"
+            )
+        counts, ids = iter([image_tokens(image) for image in images]), []
+        for token in encoded:
+            ids += [token] * (next(counts) if token == self.image_token_id else 1)
+        return Prompt(ids, images, text.rstrip().endswith("<think>"))
+
+    def render(
+        self, messages: Sequence[dict], tools: Sequence[dict] | None, thinking: bool
+    ) -> tuple[str, list[Image.Image]]:
+        """The prompt as text, one placeholder per picture, and the pictures in order."""
+        images: list[Image.Image] = []
+        plain = [self._plain(message, images) for message in messages]
+        try:
+            text = self._template.render(
+                messages=plain,
+                tools=list(tools or ()) or None,
+                enable_thinking=thinking,
+                add_generation_prompt=True,
+            )
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
+            raise InputError(f"the chat template refuses these messages: {error}") from None
+        return text, images
+
+    def encode_text(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    def _plain(self, message: dict, images: list[Image.Image]) -> dict[str, Any]:
+        """The message with neutral text, arguments as objects, and its pictures moved to `images`."""
+        tokens = self._control if message.get("role") in ("user", "tool") else self._special
+        plain = {
+            key: _neutral(value, tokens)
+            for key, value in message.items()
+            if key not in ("content", "tool_calls")
+        }
+        plain["content"] = _content(message.get("content"), tokens, images)
+        if message.get("tool_calls"):
+            plain["tool_calls"] = [_neutral(_plain_call(call), tokens) for call in message["tool_calls"]]
+        return plain
+
+
+class TextStream:
+    """Text as its tokens arrive: each call returns what that token completes, which may be nothing yet."""
+
+    def __init__(self, chat: ChatFormat):
+        self._decode = chat.decode
+        self._pending: list[int] = []
+
+    def __call__(self, token: int) -> str:
+        self._pending.append(token)
+        text = self._decode(self._pending)
+        if text.endswith(UNFINISHED) and len(self._pending) < LONGEST_CHARACTER:
+            return ""
+        self._pending.clear()
+        return text
+
+    def rest(self) -> str:
+        """What an unfinished character leaves behind."""
+        text = self._decode(self._pending)
+        self._pending.clear()
+        return text
+
+
+def _content(content: Any, tokens: re.Pattern, images: list[Image.Image]) -> Any:
+    if content is None or isinstance(content, str):
+        return _neutral(content or "", tokens)
+    return [_part(part, tokens, images) for part in content]
+
+
+def _part(part: dict, tokens: re.Pattern, images: list[Image.Image]) -> dict[str, Any]:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return {"type": "text", "text": _neutral(text, tokens)}
+        case {"type": "image", "image": image}:
+            images.append(load_image(image))
+        case {"type": "image_url", "image_url": {"url": url}} | {"type": "image_url", "image_url": str(url)}:
+            images.append(load_image(url))
+        case _:
+            kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+            raise InputError(
+                f"a message part of type {kind!r} is not supported: use text, image or image_url"
+            )
+    return {"type": "image", "image": ""}
+
+
+def _plain_call(call: dict) -> dict:
+    """Arguments as an object: OpenAI's form has them as JSON text, templates iterate over them."""
+    function = call.get("function", call)
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        return call
+    try:
+        function = {**function, "arguments": json.loads(arguments)}
+    except ValueError as error:
+        raise InputError(f"the arguments of the call {function.get('name')!r} are no JSON: {error}") from None
+    return {**call, "function": function} if "function" in call else function
+
+
+def _neutral(value: Any, tokens: re.Pattern) -> Any:
+    """Break control tokens with a zero-width space, so that a page cannot end a turn or forge a picture."""
+    match value:
+        case str():
+            return tokens.sub(lambda found: found[0][0] + ZERO_WIDTH_SPACE + found[0][1:], value)
+        case dict():
+            return {key: _neutral(item, tokens) for key, item in value.items()}
+        case list() | tuple():
+            return [_neutral(item, tokens) for item in value]
+    return value
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern:
+    """Matches any of the words; nothing at all when there are none."""
+    longest_first = sorted((word for word in words if word), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _compile(template: str) -> jinja2.Template:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
+    environment.filters["tojson"] = _to_json
+    environment.globals |= {
+        "raise_exception": _raise,
+        "strftime_now": lambda form: datetime.now().strftime(form),
+    }
+    try:
+        return environment.from_string(template)
+    except jinja2.TemplateError as error:
+        raise CheckpointError(f"the chat template is broken ({error}): download it again") from None
+
+
+def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
+
+
+def _raise(message: str) -> None:
+    raise jinja2.TemplateError(message)
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    if not path.is_file():
+        raise CheckpointError(f"no tokenizer.json in {path.parent}: download it again")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise CheckpointError(f"{path} cannot be read ({error}): download the file again") from None
+
+
+def _template_text(folder: Path) -> str:
+    """chat_template.jinja, or the `chat_template` of chat_template.json or tokenizer_config.json."""
+    jinja = folder / "chat_template.jinja"
+    if jinja.is_file():
+        return jinja.read_text(encoding="utf-8")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        template = read_json(folder / name).get("chat_template")
+        if isinstance(template, list):
+            template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
+        if template:
+            return template
+    raise CheckpointError(f"no chat_template.jinja in {folder}: download it again")
+
+
+def _stop_ids(folder: Path, tokenizer: Tokenizer, config: ModelConfig) -> set[int]:
+    """Every end token that a file names, in generation_config.json, config.json or tokenizer_config.json."""
+    stops: set[int] = set()
+    for ids in (read_json(folder / "generation_config.json").get("eos_token_id"), config.text.eos_token_id):
+        stops |= {ids} if isinstance(ids, int) else set(ids or ())
+    eos = read_json(folder / "tokenizer_config.json").get("eos_token")
+    eos = eos.get("content") if isinstance(eos, dict) else eos
+    token = tokenizer.token_to_id(eos) if eos else None
+    return stops | ({token} if token is not None else set())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in an optional file, {} when there is none. Raises CheckpointError when it is broken."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}): download the file again") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} is not a JSON object: download the file again")
+    return value

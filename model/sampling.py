@@ -1,0 +1,111 @@
+"""Logits -> the next token: penalties, temperature, top-k, top-p, min-p, a seeded generator.
+
+Knows one sequence at a time; knows nothing of models or text. Shapes: V vocabulary.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, InputError
+from .chat import read_json
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Temperature 0 takes the most likely token; top_k 0, top_p 1 and min_p 0 keep all tokens."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        limits = {
+            "temperature": self.temperature >= 0,
+            "top_k": self.top_k >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "min_p": 0 <= self.min_p <= 1,
+            "repetition_penalty": self.repetition_penalty > 0,
+        }
+        for name, holds in limits.items():
+            if not holds:
+                raise InputError(f"{name} {getattr(self, name)} is out of range")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "Sampling":
+        """The defaults of generation_config.json; greedy when there is none or `do_sample` is not set."""
+        path = Path(folder) / "generation_config.json"
+        raw = read_json(path)
+        names = {field.name for field in fields(cls)} - {"seed"}
+        given = {name: raw[name] for name in names if raw.get(name) is not None}
+        try:
+            read = replace(cls(temperature=1.0), **given)
+        except (InputError, TypeError) as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        return read if raw.get("do_sample") else replace(read, temperature=0.0)
+
+
+class Sampler:
+    """Chooses tokens one by one; penalties look back at those accepted.
+
+    The tokens of the prompt count for the repetition penalty alone.
+    """
+
+    def __init__(self, sampling: Sampling, prompt: Iterable[int] = (), device: str | torch.device = "cpu"):
+        self.sampling = sampling
+        self._generator = torch.Generator(device)
+        if sampling.seed is not None:
+            self._generator.manual_seed(sampling.seed)
+        else:
+            self._generator.seed()
+        self._prompt = set(prompt) if sampling.repetition_penalty != 1 else set()
+        self._generated: set[int] = set()
+
+    def choose(self, logits: Tensor) -> int:
+        """logits [V] -> a token, which counts only once it is accepted."""
+        logits = self._penalised(logits.float())
+        if self.sampling.temperature == 0:
+            return int(logits.argmax())
+        return int(torch.multinomial(probabilities(logits, self.sampling), 1, generator=self._generator))
+
+    def accept(self, token: int) -> None:
+        """Take a token, chosen here or forced, into what the penalties look back at."""
+        self._generated.add(token)
+
+    def _penalised(self, logits: Tensor) -> Tensor:
+        settings = self.sampling
+        if settings.repetition_penalty != 1:
+            seen = _index(self._prompt | self._generated, logits)
+            scores = logits[seen]
+            factor = settings.repetition_penalty
+            logits = logits.index_put((seen,), torch.where(scores > 0, scores / factor, scores * factor))
+        if settings.presence_penalty and self._generated:
+            seen = _index(self._generated, logits)
+            logits = logits.index_put((seen,), logits[seen] - settings.presence_penalty)
+        return logits
+
+
+def probabilities(logits: Tensor, settings: Sampling) -> Tensor:
+    """logits [V] -> probabilities [V]: temperature first, then top-k, top-p and min-p, in that order."""
+    scaled = logits.float() / settings.temperature
+    if 0 < settings.top_k < scaled.shape[-1]:
+        scaled = scaled.masked_fill(scaled < scaled.topk(settings.top_k).values[-1], -torch.inf)
+    if settings.top_p < 1:
+        ordered, order = scaled.softmax(-1).sort(descending=True)
+        beyond = ordered.cumsum(-1) - ordered >= settings.top_p
+        scaled = scaled.index_fill(-1, order[beyond], -torch.inf)
+    if settings.min_p:
+        chances = scaled.softmax(-1)
+        scaled = scaled.masked_fill(chances < settings.min_p * chances.max(), -torch.inf)
+    return scaled.softmax(-1)
+
+
+def _index(tokens: Iterable[int], logits: Tensor) -> Tensor:
+    return torch.tensor(sorted(tokens), dtype=torch.long, device=logits.device)
