@@ -70,7 +70,10 @@ def _read_keys(value: Any) -> Any:
 
 
 def _bound_wait(value: Any) -> Any:
-    return min(max(float(value), 0.0), LONGEST_WAIT_S)
+    try:
+        return min(max(float(value), 0.0), LONGEST_WAIT_S)
+    except (TypeError, ValueError):
+        raise ValueError("give a number of seconds") from None
 
 
 def _array_schema(description: str, items: dict[str, Any], **limits: int) -> WithJsonSchema:

@@ -8,6 +8,7 @@ async with Browser("https://example.com") as browser:
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,6 +63,7 @@ class Browser:
         self.policy = NetworkPolicy(allow_hosts)
         self._session: Session | None = None
         self._seen: Observation | None = None
+        self._seen_at: Marks | None = None
         self._fresh_until = 0.0
 
     async def __aenter__(self) -> Self:
@@ -117,11 +119,12 @@ class Browser:
         screenshot. Dialog texts are handed out once.
         """
         session = self._running()
-        if self._seen is None or time.monotonic() > self._fresh_until:
-            self._seen = await look(session)
+        seen = self._seen
+        if seen is None or time.monotonic() > self._fresh_until or session.marks() != self._seen_at:
+            seen = await self._look(session)
         self._fresh_until = 0.0
         session.hand_out_notes()
-        return self._seen
+        return seen
 
     async def execute(self, action: Action) -> Effect:
         """Do one action and say what changed since the last look.
@@ -135,12 +138,23 @@ class Browser:
         before = self._seen or await self.observe()
         marks = session.marks()
         error = await self._attempt(session, before, action)
-        after = await look(session)
+        after = await self._look(session)
         if error is None and not _effect(session, before, after, marks).visible:
             await asyncio.sleep(_SECOND_LOOK_S)
-            after = await look(session)
-        self._seen, self._fresh_until = after, time.monotonic() + _FRESH_S
+            after = await self._look(session)
+        self._fresh_until = time.monotonic() + _FRESH_S
         return _effect(session, before, after, marks, error, time.monotonic() - start)
+
+    async def _look(self, session: Session) -> Observation:
+        """Look and remember it; of a page that hangs, the last picture and a word about it."""
+        self._seen_at = session.marks()
+        try:
+            self._seen = await look(session)
+        except BrowserError as error:
+            if self._seen is None or not session.tabs:
+                raise
+            self._seen = replace(self._seen, dialog=str(error), settled=False)
+        return self._seen
 
     async def _attempt(self, session: Session, before: Observation, action: Action) -> str | None:
         """`perform` within the time limit; what the page did wrong comes back as text."""
@@ -151,7 +165,7 @@ class Browser:
         except (TimeoutError, PlaywrightTimeout):
             return f"{action.action} took longer than {self.timeout_s:g} s"
         except PlaywrightError as error:
-            if not session.tabs:
+            if not session.connected:
                 raise BrowserError(f"the browser is gone: {error.message.splitlines()[0]}") from None
             return error.message.splitlines()[0]
 

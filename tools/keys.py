@@ -1,6 +1,7 @@
 """Names of keys: what models write (`ctrl`, `Return`, `page_down`) -> what Playwright presses."""
 
 import difflib
+import re
 
 MODIFIERS = ("Control", "Shift", "Alt", "Meta", "ControlOrMeta")
 
@@ -25,6 +26,7 @@ _ALIASES = {
     **{"spacebar": "Space", "plus": "+", "minus": "-", "comma": ",", "period": ".", "slash": "/"},
     **{"menu": "ContextMenu", "bksp": "Backspace", "del": "Delete", "mod": "ControlOrMeta"},
 }
+_SIDE = re.compile(r"^(ctrl|control|shift|alt|meta|super)[_ ]?(l|r|left|right)$")
 _BY_FOLDED = {name.lower(): name for name in _NAMED} | _ALIASES
 
 
@@ -32,9 +34,7 @@ def playwright_key(name: str) -> str:
     """`page_down` -> `PageDown`, `a` -> `a`. Raises KeyError with near matches for unknown names."""
     if len(name) == 1:
         return "Space" if name == " " else name
-    folded = "".join(ch for ch in name.lower() if ch not in "_- ")
-    if folded.endswith(("left", "right")) and folded.removesuffix("left").removesuffix("right") in _BY_FOLDED:
-        folded = folded.removesuffix("left").removesuffix("right")
+    folded = re.sub(r"[_\- ]", "", _SIDE.sub(r"\1", name.lower()))
     if folded not in _BY_FOLDED:
         near = difflib.get_close_matches(folded, _BY_FOLDED, n=3)
         raise KeyError(f"unknown key {name!r}; near: {', '.join(near) or 'Enter, Tab, ctrl, a'}")

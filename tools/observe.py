@@ -4,6 +4,8 @@ import asyncio
 import base64
 import io
 import time
+from contextlib import suppress
+from dataclasses import replace
 
 from PIL import Image
 from playwright.async_api import CDPSession, Page
@@ -16,13 +18,23 @@ from .session import LiveTab, Session
 from .settle import ask, page_facts, settle
 
 _TITLE_S = 0.5
+_TAB_CHANGES = 5
 
 
 async def look(session: Session) -> Observation:
     """Wait until the pixels settle and capture them. Raises BrowserError when there is no page to see."""
     start = time.monotonic()
-    await session.ensure_page()
-    tab = session.active
+    for _ in range(_TAB_CHANGES):
+        await session.ensure_page()
+        tab = session.active
+        with suppress(PlaywrightError):  # the tab was closed while we looked at it
+            seen = await _look_at(session, tab)
+            if session.active is tab:
+                return replace(seen, seconds=time.monotonic() - start)
+    raise BrowserError(f"the active tab changed {_TAB_CHANGES} times during one look")
+
+
+async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
     settled = await settle(cdp, tab.traffic, session.timeout_s)
     image = await _capture(cdp, session.timeout_s)
@@ -36,7 +48,6 @@ async def look(session: Session) -> Observation:
         scroll=tuple(facts.get("scroll", (0, 0, 0, 0))),
         dialog=session.notes(),
         settled=settled and bool(facts),
-        seconds=time.monotonic() - start,
     )
 
 
@@ -45,8 +56,8 @@ async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
     options = {"format": "png", "optimizeForSpeed": True}
     try:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
-    except (TimeoutError, PlaywrightError) as error:
-        raise BrowserError(f"the page gives no screenshot within {timeout_s:g} s: {error}") from None
+    except TimeoutError:
+        raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
     return Image.open(io.BytesIO(base64.b64decode(answer["data"]))).convert("RGB")
 
 
@@ -58,11 +69,9 @@ def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
 
 
 async def _tabs(session: Session) -> tuple[Tab, ...]:
-    titles = await asyncio.gather(*(_title(tab) for tab in session.tabs))
-    return tuple(
-        Tab(title, tab.page.url, tab is session.active)
-        for title, tab in zip(titles, session.tabs, strict=True)
-    )
+    tabs, active = list(session.tabs), session.active
+    titles = await asyncio.gather(*(_title(tab) for tab in tabs))
+    return tuple(Tab(title, tab.page.url, tab is active) for title, tab in zip(titles, tabs, strict=True))
 
 
 async def _title(tab: LiveTab) -> str:

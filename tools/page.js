@@ -38,8 +38,8 @@
     for (const [select, style] of dressed) {
       if (select.matches(":open")) continue;
       dressed.delete(select);
+      select.setAttribute("style", style ?? "");
       if (style === null) select.removeAttribute("style");
-      else select.setAttribute("style", style);
     }
   };
 

@@ -33,6 +33,7 @@ from .gate import Gate
 from .policy import NetworkPolicy
 from .settle import Traffic
 
+_POPUP = "popup"
 _REASONS = {
     "ERR_NAME_NOT_RESOLVED": "there is no such host",
     "ERR_CONNECTION_REFUSED": "nothing answers there",
@@ -76,6 +77,8 @@ class LiveTab:
     async def cdp(self) -> CDPSession:
         if self._cdp is None:
             self._cdp = await self.page.context.new_cdp_session(self.page)
+            self._cdp.on("Page.windowOpen", lambda _: self.traffic.expect(_POPUP))
+            await self._cdp.send("Page.enable")
         return self._cdp
 
 
@@ -118,7 +121,9 @@ class Session:
     async def attach(self, cdp_url: str) -> None:
         """Take over a browser that somebody else started, on the page that it shows."""
         self._foreign = True
-        self._browser = await self._playwright.chromium.connect_over_cdp(cdp_url)
+        self._browser = await self._playwright.chromium.connect_over_cdp(
+            cdp_url, timeout=self.timeout_s * 1000
+        )
         contexts = self._browser.contexts
         context = contexts[0] if contexts else await self._browser.new_context(no_viewport=True)
         await self._adopt(context)
@@ -147,6 +152,10 @@ class Session:
         return self._active
 
     @property
+    def connected(self) -> bool:
+        return self._browser is not None and self._browser.is_connected()
+
+    @property
     def page(self) -> Page:
         return self.active.page
 
@@ -162,7 +171,7 @@ class Session:
 
     async def ensure_page(self) -> None:
         """A browser always shows something: when the last tab was closed, an empty one opens."""
-        if not self.tabs and self._browser is not None and self._browser.is_connected():
+        if not self.tabs and self.connected:
             await self.new_tab()
 
     async def goto(self, url: str) -> str | None:
@@ -174,6 +183,7 @@ class Session:
         except PolicyError as error:
             return str(error)
         except PlaywrightTimeout:
+            await (await self.active.cdp()).send("Page.stopLoading")
             return f"{url} did not load within {self.timeout_s:g} s"
         except PlaywrightError as error:
             return self.denied[-1] if len(self.denied) > denied else self._reason(url, error)
@@ -210,6 +220,8 @@ class Session:
         context.on("page", self._add)
 
     def _add(self, page: Page) -> None:
+        for tab in self.tabs:
+            tab.traffic.arrived(_POPUP)
         tab = LiveTab(page)
         self.tabs.append(tab)
         self.activate(tab)

@@ -33,7 +33,7 @@ class Traffic:
     """The requests of one page that are on their way. Those that outlive a wait are waited for no more."""
 
     def __init__(self, page: Page) -> None:
-        self._pending: set[Request] = set()
+        self._pending: set[Request | str] = set()
         self._main: set[Request] = set()
         self._changed = asyncio.Event()
         page.on("request", self._begin)
@@ -57,6 +57,14 @@ class Traffic:
     @property
     def busy(self) -> bool:
         return bool(self._pending)
+
+    def expect(self, what: str) -> None:
+        """Something else is on its way, such as a popup."""
+        self._pending.add(what)
+
+    def arrived(self, what: str) -> None:
+        self._pending.discard(what)
+        self._changed.set()
 
     def _begin(self, request: Request) -> None:
         if request.resource_type in _BACKGROUND:

@@ -41,9 +41,11 @@ def changed_regions(
     if mask is None:
         height, width = _array(after).shape[:2]
         return [(0, 0, width, height)]
-    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((join_px, join_px), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    boxes: list[Box] = [tuple(stats[index][:4].tolist()) for index in range(1, count)]
+    side = join_px // 2 * 2 + 1  # odd: an even kernel would shift the boxes
+    padded = cv2.copyMakeBorder(mask, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    boxes = [(int(x) - side, int(y) - side, int(width), int(height)) for x, y, width, height, _ in stats[1:]]
     return sorted(boxes, key=lambda box: -box[2] * box[3])
 
 

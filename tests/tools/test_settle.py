@@ -1,0 +1,94 @@
+"""One look waits for what is on its way, and not for what never ends."""
+
+import pytest
+from saccade.tools import Browser, parse_action
+from saccade.vision.screen import changed_fraction, same
+
+from .conftest import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def goto(browser: Browser, site: Site, path: str, body: str) -> None:
+    effect = await browser.execute(parse_action("goto", {"url": site.page(path, body)}))
+    assert effect.error is None
+
+
+@pytest.mark.parametrize("delay_ms", [400, 700])
+async def test_late_answers_are_in_the_effect(shared: Browser, site: Site, delay_ms: int) -> None:
+    script = f"fetch('/wait?ms={delay_ms}').then(() => document.body.style.background = 'green')"
+    await goto(shared, site, "/late", f'<button style="font-size:99px" onclick="{script}">ask</button>')
+    effect = await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))
+    seen = await shared.observe()
+    assert seen.settled
+    assert seen.image.getpixel((900, 600)) == (0, 128, 0)
+    assert effect.changed > 0.5
+
+
+async def test_a_slow_document_is_waited_for(shared: Browser, site: Site) -> None:
+    await goto(shared, site, "/slow-link", "<a style='font-size:99px' href='/wait?ms=2200'>go</a>")
+    effect = await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))
+    assert effect.navigated
+    assert (await shared.observe()).url.endswith("/wait?ms=2200")
+
+
+async def test_late_pictures_are_waited_for(shared: Browser, site: Site) -> None:
+    site.pages["/late.svg"] = ""
+    await goto(
+        shared,
+        site,
+        "/pictures",
+        "<img onerror=\"document.body.style.background='green'\" src='/wait?ms=600'>",
+    )
+    assert (await shared.observe()).image.getpixel((900, 600)) == (0, 128, 0)
+
+
+async def test_transitions_are_finished(shared: Browser, site: Site) -> None:
+    body = """<style>#box{width:100px;height:100px;background:red;transition:all .6s linear}
+    #box.go{width:800px;background:rgb(0,0,255)}</style><div id=box onclick="this.className='go'"></div>"""
+    await goto(shared, site, "/transition", body)
+    await shared.execute(parse_action("left_click", {"coordinate": [50, 70]}))
+    assert (await shared.observe()).image.getpixel((790, 50)) == (0, 0, 255)
+
+
+async def test_what_never_ends_does_not_hold_up(shared: Browser, site: Site) -> None:
+    body = """<style>
+      @keyframes spin { to { rotate: 360deg } }
+      #it { animation: spin 1s linear infinite; font-size: 60px }
+    </style><div id=it>*</div><script>
+      const again = () => fetch('/wait?ms=30').finally(again); again();
+      const hue = () => performance.now() / 9;
+      const draw = () => { it.style.color = `hsl(${hue()},90%,50%)`; requestAnimationFrame(draw) };
+      draw();
+      setInterval(() => it.textContent = Date.now() % 10, 50);
+    </script>"""
+    await goto(shared, site, "/spinner", body)
+    assert (await shared.observe()).image.size == (1000, 700)
+    await goto(shared, site, "/calm", "<h1>calm</h1>")
+    assert (await shared.observe()).settled
+
+
+async def test_a_request_that_outlives_one_look_is_not_waited_for_again(shared: Browser, site: Site) -> None:
+    await goto(shared, site, "/poll", "<h1>poll</h1><script>fetch('/wait?ms=6000')</script>")
+    await shared.evaluate("0")  # so that the next look is a new one
+    assert (await shared.observe()).settled
+
+
+async def test_page_scripts_cannot_fool_the_look(shared: Browser, site: Site) -> None:
+    body = "<title>true</title><script>requestAnimationFrame = () => 0; innerWidth = 5; scrollX = 9</script>"
+    await goto(shared, site, "/fool", body)
+    seen = await shared.observe()
+    assert seen.settled
+    assert seen.scroll[0] == 0
+    assert seen.title == "true"
+
+
+async def test_two_looks_at_a_focused_field_are_equal(shared: Browser, site: Site) -> None:
+    await goto(shared, site, "/caret", "<input autofocus style='font-size:60px;outline:none'>")
+    looks = []
+    for _ in range(4):
+        await shared.page.wait_for_timeout(300)
+        looks.append((await shared.observe()).image)
+    assert all(same(looks[0], look) for look in looks)
+    await shared.evaluate("document.activeElement.blur()")
+    assert changed_fraction(looks[0], (await shared.observe()).image) > 0, "the caret is not visible"
