@@ -8,6 +8,7 @@ Knows HTTP and sessions; knows nothing of agents or models. One cookie per brows
 
 import argparse
 import json
+import sys
 import threading
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -50,13 +51,22 @@ class Session:
         return sum(self.cart.values())
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that leaves in the middle of a page is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Shop:
     """The shop on 127.0.0.1, as a context manager; `port=0` takes a free one."""
 
     def __init__(self, port: int = 0):
         self.sessions: dict[str, Session] = {}
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (Handler,), {"shop": self}))
+        self.server = Server(("127.0.0.1", port), type("Handler", (Handler,), {"shop": self}))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
 
     def __enter__(self) -> "Shop":
