@@ -35,7 +35,7 @@ TEXT = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "head_dim": 16,
-    "rms_norm_eps": 1e-3,
+    "rms_norm_eps": 1e-2,
     "max_position_embeddings": 4096,
     "eos_token_id": EOS,
 }
