@@ -20,7 +20,7 @@ class LiveSteps:
 
     def __init__(self, console: Console):
         self.console = console
-        self._status = console.status(Text("step 1", style="dim"))
+        self._status = console.status(Text("starting", style="dim"))
 
     def __enter__(self) -> "LiveSteps":
         if self.console.is_terminal:

@@ -16,7 +16,7 @@ BUILTIN = "builtin"
 
 
 def load_model(spec: str) -> ChatModel:
-    """`builtin`, a checkpoint folder, or a `.jsonl` script of actions for dry runs; on the GPU if there is one.
+    """`builtin` or a checkpoint folder, on the GPU if there is one; or a `.jsonl` script for dry runs.
 
     Raises CheckpointError for missing or corrupt model files, InputError for a script that cannot be read.
     """
@@ -26,7 +26,7 @@ def load_model(spec: str) -> ChatModel:
         raise CheckpointError(f"no checkpoint at {spec}; give 'builtin' or the folder of a checkpoint")
     import torch
 
-    from ..model import Engine
+    from ..model.engine import Engine
 
     return Engine.from_pretrained(spec, device="cuda" if torch.cuda.is_available() else "cpu")
 

@@ -88,6 +88,7 @@ def test_until_decides(page, script, tmp_path):
     [
         (["run", ""], "the task is empty"),
         (["run", "t", "--model", "{tmp}/none"], "no checkpoint at {tmp}/none"),
+        (["run", "t", "--model", "{tmp}/site"], "config.json cannot be read"),
         (["run", "t", "--model", "{tmp}/none.jsonl"], "cannot read the script"),
         (
             ["run", "t", "--model", "{script}", "--url", "http://127.0.0.1:9/"],
@@ -106,6 +107,7 @@ def test_until_decides(page, script, tmp_path):
     ],
 )
 def test_bad_input_is_2_with_one_line_and_leaves_nothing(options, message, page, script, tmp_path):
+    (tmp_path / "site" / "config.json").write_text("{")
     names = {"tmp": tmp_path, "script": script(PRESS)}
     result = saccade(*(option.format(**names) for option in options), cwd=tmp_path)
     assert message.format(**names) in complaint(result)
