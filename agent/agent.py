@@ -92,7 +92,10 @@ class Agent:
         return asyncio.run(self.run(max_steps))
 
     async def stream(self, max_steps: int | None = None) -> AsyncIterator[Step]:
-        """Yield each step once it is journaled; afterwards `self.result` is the Run."""
+        """Yield each step once it is journaled; afterwards `self.result` is the Run. Raises as `run` does.
+
+        A loop that is left early ends the run when the generator is closed (`aclose`).
+        """
         async with self._episode(max_steps) as episode:
             while episode.outcome is None:
                 yield await episode.advance()

@@ -34,7 +34,7 @@ def export_gif(
 ) -> Path:
     """Raises InputError for a run without steps."""
     path = Path(path)
-    frames = [frame.quantize(128, dither=Image.Dither.NONE) for frame in _frames_of(run, width_px)]
+    frames = [frame.quantize(256, dither=Image.Dither.NONE) for frame in _frames_of(run, width_px)]
     durations_ms = [*[int(step_s * 1000)] * (len(frames) - 1), int(last_s * 1000)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations_ms, loop=0)
     return path
