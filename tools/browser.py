@@ -40,6 +40,7 @@ class Browser:
     executable: path of a Chromium or Chrome; None finds one.
     allow_hosts: local or private hosts that the agent may reach (see NetworkPolicy).
     timeout_s: the longest that one page load, action or screenshot may take.
+    accept_dialogs: answer a page's confirm() with OK instead of Cancel; its text is noted either way.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Browser:
         device_scale_factor: float = 1.0,
         allow_hosts: Iterable[str] = (),
         timeout_s: float = 15.0,
+        accept_dialogs: bool = False,
     ) -> None:
         self.url = url
         self.viewport = viewport
@@ -60,6 +62,7 @@ class Browser:
         self.executable = str(executable) if executable is not None else None
         self.device_scale_factor = device_scale_factor
         self.timeout_s = timeout_s
+        self.accept_dialogs = accept_dialogs
         self.policy = NetworkPolicy(allow_hosts)
         self._session: Session | None = None
         self._seen: Observation | None = None
@@ -180,6 +183,7 @@ class Browser:
             executable=self.executable,
             device_scale_factor=self.device_scale_factor,
             timeout_s=self.timeout_s,
+            accept_dialogs=self.accept_dialogs,
         )
 
     def _running(self) -> Session:

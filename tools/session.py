@@ -54,6 +54,7 @@ class Options:
     executable: str | None
     device_scale_factor: float
     timeout_s: float
+    accept_dialogs: bool
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ class LiveTab:
 class Session:
     """The browser between `open_session` and `close`."""
 
-    def __init__(self, playwright: Playwright, policy: NetworkPolicy, timeout_s: float) -> None:
-        self.timeout_s = timeout_s
+    def __init__(self, playwright: Playwright, policy: NetworkPolicy, options: Options) -> None:
+        self.timeout_s = options.timeout_s
+        self._options = options
         self.policy = policy
         self.tabs: list[LiveTab] = []
         self.mouse: tuple[float, float] | None = None
@@ -102,7 +104,8 @@ class Session:
         self._navigations = 0
         self._tabs_opened = 0
 
-    async def launch(self, options: Options) -> None:
+    async def launch(self) -> None:
+        options = self._options
         path = find_chromium(options.executable, self._playwright.chromium.executable_path)
         proxy = await self._gate.start()
         self._browser = await self._playwright.chromium.launch(
@@ -240,8 +243,8 @@ class Session:
 
     async def _answer_dialog(self, dialog: Dialog) -> None:
         """A dialog stops the page, so it is answered at once and its text is kept."""
-        accept = dialog.type in ("alert", "beforeunload")
-        answer = "" if accept else " (dismissed)"
+        accept = self._options.accept_dialogs or dialog.type in ("alert", "beforeunload")
+        answer = "" if dialog.type == "alert" else " (accepted)" if accept else " (dismissed)"
         self._notes.append(f"{dialog.type}: {dialog.message or 'leave this page?'}{answer}")
         with suppress(PlaywrightError):
             await (dialog.accept() if accept else dialog.dismiss())
@@ -274,10 +277,10 @@ class Session:
 
 async def open_session(options: Options, policy: NetworkPolicy) -> Session:
     """Start or attach. Raises BrowserError in one line, leaving nothing running."""
-    session = Session(await async_playwright().start(), policy, options.timeout_s)
+    session = Session(await async_playwright().start(), policy, options)
     try:
         if options.cdp_url is None:
-            await session.launch(options)
+            await session.launch()
         else:
             await session.attach(options.cdp_url)
     except PlaywrightError as error:

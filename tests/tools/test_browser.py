@@ -197,6 +197,15 @@ async def test_alert_is_told_once(shared: Browser, site: Site) -> None:
     assert (await act(shared, "wait", time=0)).dialog is None
 
 
+@pytest.mark.parametrize("accept", [False, True])
+async def test_confirm_is_answered_as_the_user_said(site: Site, accept: bool) -> None:
+    start = site.page("/confirm", f"<title>Desk</title>{DESK}")
+    async with Browser(start, accept_dialogs=accept) as browser:
+        effect = await act(browser, "left_click", coordinate=await centre(browser, "#confirm"))
+        assert "sure?" in str(effect.dialog)
+        assert await browser.evaluate("hits") == [accept]
+
+
 async def test_download_is_told(shared: Browser, site: Site) -> None:
     site.page("/files", f"<a style='font-size:99px' href='{site.url}/wait?file=report.pdf'>get</a>")
     await act(shared, "goto", url=site.url + "/files")
