@@ -132,13 +132,13 @@ class ModelConfig:
             raise CheckpointError(
                 f"model_type {model_type!r} is not supported: use one of {', '.join(MODEL_TYPES)}"
             )
-        if "text_config" not in raw or "vision_config" not in raw:
+        if not all(isinstance(raw.get(part), dict) for part in ("text_config", "vision_config")):
             raise CheckpointError(
                 "config.json lacks text_config or vision_config: not a vision-language checkpoint"
             )
         _reject_unknown(raw, {f.name for f in fields(cls)} | {"eos_token_id"}, "config.json")
         try:
-            return cls(
+            config = cls(
                 model_type=model_type,
                 text=_text_config(raw["text_config"], model_type),
                 vision=_vision_config(raw["vision_config"]),
@@ -151,6 +151,8 @@ class ModelConfig:
             raise CheckpointError(
                 f"config.json is incomplete ({error}): download the file again, or name the key"
             ) from None
+        _check_sizes(config)
+        return config
 
     def to_dict(self) -> dict[str, Any]:
         """The official `config.json`; `from_dict` of it gives this config again."""
@@ -159,6 +161,7 @@ class ModelConfig:
         rope = {"rope_type": "default", "rope_theta": self.text.rope.theta, "mrope_interleaved": True}
         rope |= {key: value for key, value in text.pop("rope").items() if key != "theta"}
         text |= {"model_type": f"{self.model_type}_text", "rope_parameters": rope}
+        text |= {"tie_word_embeddings": self.tie_word_embeddings}
         text |= {"attn_output_gate": self.text.attn_output_gate} if hybrid else {}
         implied = ("norm_offset",) if hybrid else ("linear_", "layer_types")
         text = {key: value for key, value in text.items() if not key.startswith(implied)}
@@ -171,6 +174,36 @@ class ModelConfig:
             "tie_word_embeddings": self.tie_word_embeddings,
             **{key: getattr(self, key) for key in SPECIAL_TOKENS},
         }
+
+
+def _check_sizes(config: ModelConfig) -> None:
+    """Refuse numbers that do not fit each other, before a layer is built from them."""
+    text, vision = config.text, config.vision
+    linear = "linear_attention" in text.layer_types
+    facts = {
+        f"layer_types {set(text.layer_types)}": set(text.layer_types)
+        <= {"linear_attention", "full_attention"},
+        f"{len(text.layer_types)} layer_types": len(text.layer_types) == text.num_hidden_layers,
+        f"num_key_value_heads {text.num_key_value_heads}": _divides(
+            text.num_key_value_heads, text.num_attention_heads
+        ),
+        f"linear_num_key_heads {text.linear_num_key_heads}": not linear
+        or _divides(text.linear_num_key_heads, text.linear_num_value_heads),
+        f"num_experts_per_tok {text.num_experts_per_tok}": text.num_experts_per_tok <= text.num_experts,
+        f"vision num_heads {vision.num_heads}": _divides(4 * vision.num_heads, vision.hidden_size),
+        f"out_hidden_size {vision.out_hidden_size}": vision.out_hidden_size == text.hidden_size,
+        f"deepstack_visual_indexes {vision.deepstack_visual_indexes}": all(
+            0 <= i < vision.depth for i in vision.deepstack_visual_indexes
+        )
+        and len(vision.deepstack_visual_indexes) <= text.num_hidden_layers,
+    }
+    wrong = [fact for fact, holds in facts.items() if not holds]
+    if wrong:
+        raise CheckpointError(f"config.json: {wrong[0]} does not fit the other sizes: check the file")
+
+
+def _divides(part: int, whole: int) -> bool:
+    return part > 0 and whole > 0 and whole % part == 0
 
 
 def _text_config(raw: dict[str, Any], model_type: str) -> TextConfig:
