@@ -1,5 +1,10 @@
 """Which implementation runs is decided here and nowhere else."""
 
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+import torch
 from torch import Tensor
 
 from . import reference
@@ -10,8 +15,10 @@ __all__ = ["causal_conv", "delta_rule", "experts"]
 
 def delta_rule(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """Gated delta rule; shapes in `reference.delta_rule_recurrent`. Few tokens step, many go in chunks."""
-    rule = reference.delta_rule_recurrent if v.shape[1] <= 4 else reference.delta_rule_chunked
-    return rule(q, k, v, g, beta, state)
+    with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
+        if v.shape[1] <= 4:
+            return reference.delta_rule_recurrent(q, k, v, g, beta, state)
+        return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v))
 
 
 def experts(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
@@ -19,3 +26,20 @@ def experts(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: 
     few = gate_up.shape[0] <= 4 * indices.shape[-1]
     rule = reference.experts_dense if x.is_cuda and few else reference.experts_by_token
     return rule(x, gate_up, down, weights, indices)
+
+
+def _pass_state_for(k: Tensor, v: Tensor) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    fits = all(16 <= d <= 128 and d & (d - 1) == 0 for d in (k.shape[-1], v.shape[-1]))
+    return _triton_pass_state() if v.is_cuda and fits and has_triton() else reference.delta_pass_state
+
+
+@cache
+def has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+@cache
+def _triton_pass_state():
+    from .pass_state import delta_pass_state
+
+    return torch.compiler.disable(delta_pass_state)

@@ -4,6 +4,8 @@ Shapes: B batch, T tokens, H value heads, G key heads (H is a multiple of G), K 
 N chunks, D model dim, E experts, I expert width.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -36,9 +38,15 @@ def delta_rule_recurrent(
 
 
 def delta_rule_chunked(
-    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    g: Tensor,
+    beta: Tensor,
+    state: Tensor,
+    pass_state: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same function in chunks of 64 tokens: matrix products inside a chunk, a recurrence between chunks."""
+    """The same function in chunks of 64 tokens: matrix products inside a chunk, `pass_state` between chunks."""
     tokens = v.shape[1]
     q, k, v32, g, beta = (_into_chunks(x) for x in _prepare(q, k, v, g, beta))
     decay = g.cumsum(-1)  # [B, H, N, C]
@@ -48,17 +56,26 @@ def delta_rule_chunked(
     inverse = unit_lower_inverse((k_beta @ k.transpose(-1, -2) * gap).tril(-1))
     u = inverse @ (v32 * beta[..., None])
     w = inverse @ (k_beta * decay[..., None].exp())
-    within = q @ k.transpose(-1, -2) * gap
-    q_in = q * decay[..., None].exp()
-    k_out = (k * (decay[..., -1:] - decay)[..., None].exp()).transpose(-1, -2)
-    keep = decay[..., -1].exp()[..., None, None]
-    out = []
+    k_out = k * (decay[..., -1:] - decay)[..., None].exp()
+    fresh, states, state = (pass_state or delta_pass_state)(u, w, k_out, decay[..., -1].exp(), state)
+    o = (q * decay[..., None].exp()) @ states + (q @ k.transpose(-1, -2) * gap) @ fresh
+    return o.flatten(2, 3)[:, :, :tokens].transpose(1, 2).to(v.dtype), state
+
+
+def delta_pass_state(
+    u: Tensor, w: Tensor, k_out: Tensor, keep: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The recurrence between chunks. u [B, H, N, C, V]; w, k_out [B, H, N, C, K]; keep [B, H, N]; state [B, H, K, V].
+
+    fresh = u - w S; S <- keep S + k_out^T fresh. Returns fresh [B, H, N, C, V], the state BEFORE each chunk
+    [B, H, N, K, V], and the last state.
+    """
+    fresh, states = [], []
     for n in range(u.shape[2]):
-        fresh = u[:, :, n] - w[:, :, n] @ state
-        out.append(q_in[:, :, n] @ state + within[:, :, n] @ fresh)
-        state = state * keep[:, :, n] + k_out[:, :, n] @ fresh
-    o = torch.stack(out, dim=2).flatten(2, 3)[:, :, :tokens]
-    return o.transpose(1, 2).to(v.dtype), state
+        states.append(state)
+        fresh.append(u[:, :, n] - w[:, :, n] @ state)
+        state = state * keep[:, :, n, None, None] + k_out[:, :, n].transpose(-1, -2) @ fresh[-1]
+    return torch.stack(fresh, dim=2), torch.stack(states, dim=2), state
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
@@ -107,11 +124,13 @@ def _into_chunks(x: Tensor) -> Tensor:
 def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Depthwise causal convolution with silu. x [B, T, C]; window [B, C, k-1]; weight [C, 1, k].
 
-    Returns y [B, T, C] and the new window: the last k - 1 columns before the convolution.
+    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and the new window: the last k - 1
+    columns before the convolution.
     """
-    columns = torch.cat((window.to(x.dtype), x.transpose(1, 2)), dim=-1)
-    y = F.silu(F.conv1d(columns, weight, groups=weight.shape[0]))
-    return y.transpose(1, 2), columns[..., columns.shape[-1] - window.shape[-1] :]
+    columns = torch.cat((window.to(x.dtype).transpose(1, 2), x), dim=1)
+    taps = weight[:, 0].unbind(-1)
+    y = sum(columns[:, i : i + x.shape[1]] * tap for i, tap in enumerate(taps))
+    return F.silu(y).to(x.dtype), columns[:, x.shape[1] :].transpose(1, 2)
 
 
 def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:

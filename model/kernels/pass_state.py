@@ -1,0 +1,97 @@
+"""Triton: the recurrence of the gated delta rule between chunks, forward and backward.
+
+One program walks the chunks of one (batch, head) with the state in registers. Same signature and meaning as
+`reference.delta_pass_state`; all fp32. Shapes: B batch, H heads, N chunks, C chunk, K key dim, V value dim.
+
+Backward, from S' = keep S + k_out^T fresh and fresh = u - w S, with dS' the gradient that arrives from the right:
+  dfresh += k_out dS'; dk_out = fresh dS'^T; dkeep = <dS', S>; du = dfresh; dw = -dfresh S^T;
+  dS = keep dS' - w^T dfresh + (what the read-out of S asked for).
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+
+@triton.jit
+def _forward(p_u, p_w, p_k, p_keep, p_start, p_fresh, p_states, p_end, N, C: tl.constexpr, K: tl.constexpr,
+             V: tl.constexpr, PRECISION: tl.constexpr):  # fmt: skip
+    i_head = tl.program_id(0).to(tl.int64)
+    o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
+    o_cv = o_c[:, None] * V + o_v[None, :]
+    o_ck = o_c[:, None] * K + o_k[None, :]
+    o_kv = o_k[:, None] * V + o_v[None, :]
+    b_state = tl.load(p_start + i_head * K * V + o_kv)
+    for n in range(N):
+        i_chunk = i_head * N + n
+        tl.store(p_states + i_chunk * K * V + o_kv, b_state)
+        b_w = tl.load(p_w + i_chunk * C * K + o_ck)
+        b_fresh = tl.load(p_u + i_chunk * C * V + o_cv) - tl.dot(b_w, b_state, input_precision=PRECISION)
+        tl.store(p_fresh + i_chunk * C * V + o_cv, b_fresh)
+        b_k = tl.load(p_k + i_chunk * C * K + o_ck)
+        b_state = b_state * tl.load(p_keep + i_chunk)
+        b_state += tl.dot(tl.trans(b_k), b_fresh, input_precision=PRECISION)
+    tl.store(p_end + i_head * K * V + o_kv, b_state)
+
+
+@triton.jit
+def _backward(p_w, p_k, p_keep, p_fresh, p_states, p_dfresh, p_dstates, p_dend, p_du, p_dw, p_dk, p_dkeep, p_dstart,
+              N, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, PRECISION: tl.constexpr):  # fmt: skip
+    i_head = tl.program_id(0).to(tl.int64)
+    o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
+    o_cv = o_c[:, None] * V + o_v[None, :]
+    o_ck = o_c[:, None] * K + o_k[None, :]
+    o_kv = o_k[:, None] * V + o_v[None, :]
+    b_ds = tl.load(p_dend + i_head * K * V + o_kv)
+    for back in range(N):
+        i_chunk = i_head * N + N - 1 - back
+        b_k = tl.load(p_k + i_chunk * C * K + o_ck)
+        b_df = tl.load(p_dfresh + i_chunk * C * V + o_cv) + tl.dot(b_k, b_ds, input_precision=PRECISION)
+        tl.store(p_du + i_chunk * C * V + o_cv, b_df)
+        b_fresh = tl.load(p_fresh + i_chunk * C * V + o_cv)
+        tl.store(p_dk + i_chunk * C * K + o_ck, tl.dot(b_fresh, tl.trans(b_ds), input_precision=PRECISION))
+        b_state = tl.load(p_states + i_chunk * K * V + o_kv)
+        tl.store(p_dkeep + i_chunk, tl.sum(b_ds * b_state))
+        tl.store(p_dw + i_chunk * C * K + o_ck, -tl.dot(b_df, tl.trans(b_state), input_precision=PRECISION))
+        b_w = tl.load(p_w + i_chunk * C * K + o_ck)
+        b_ds = b_ds * tl.load(p_keep + i_chunk) + tl.load(p_dstates + i_chunk * K * V + o_kv)
+        b_ds -= tl.dot(tl.trans(b_w), b_df, input_precision=PRECISION)
+    tl.store(p_dstart + i_head * K * V + o_kv, b_ds)
+
+
+class _PassState(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, u, w, k_out, keep, state):
+        u, w, k_out, keep, state = (x.contiguous() for x in (u, w, k_out, keep, state))
+        batch, heads, chunks, size, value_dim = u.shape
+        sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": _precision()}
+        fresh, end = torch.empty_like(u), torch.empty_like(state)
+        states = u.new_empty(batch, heads, chunks, w.shape[-1], value_dim)
+        _forward[(batch * heads,)](u, w, k_out, keep, state, fresh, states, end, chunks, **sizes, num_warps=4)
+        ctx.save_for_backward(w, k_out, keep, fresh, states)
+        ctx.sizes = sizes
+        return fresh, states, end
+
+    @staticmethod
+    def backward(ctx, dfresh, dstates, dend):
+        w, k_out, keep, fresh, states = ctx.saved_tensors
+        batch, heads, chunks = fresh.shape[:3]
+        given = [x.contiguous() for x in (dfresh, dstates, dend)]
+        du, dw, dk = torch.empty_like(fresh), torch.empty_like(w), torch.empty_like(k_out)
+        dkeep, dstart = torch.empty_like(keep), torch.empty_like(given[2])
+        _backward[(batch * heads,)](
+            w, k_out, keep, fresh, states, *given, du, dw, dk, dkeep, dstart, chunks, **ctx.sizes, num_warps=4
+        )
+        return du, dw, dk, dkeep, dstart
+
+
+def delta_pass_state(
+    u: Tensor, w: Tensor, k_out: Tensor, keep: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `reference.delta_pass_state`. C, K and V must be powers of two of at least 16."""
+    return _PassState.apply(u, w, k_out, keep, state)
+
+
+def _precision() -> str:
+    return "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"

@@ -1,0 +1,107 @@
+"""The chunked delta rule equals the recurrent one, which equals the formula."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from saccade.model.kernels import delta_rule
+from saccade.model.kernels.reference import causal_conv, delta_rule_chunked, delta_rule_recurrent
+from torch import Tensor
+
+Inputs = tuple[Tensor, ...]
+
+
+def inputs(
+    tokens: int, batch: int = 2, groups: int = 2, heads: int = 4, seed: int = 0, decay: float = 1.0
+) -> Inputs:
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    q, k = noise(batch, tokens, groups, 16), noise(batch, tokens, groups, 16)
+    v = noise(batch, tokens, heads, 12)
+    g = -decay * noise(batch, tokens, heads).exp()
+    beta = noise(batch, tokens, heads).sigmoid()
+    return q, k, v, g, beta, 0.1 * noise(batch, heads, 16, 12)
+
+
+def assert_same(a: Inputs, b: Inputs, tolerance: float = 2e-5) -> None:
+    for x, y in zip(a, b, strict=True):
+        assert (x - y).abs().max() < tolerance * max(1.0, y.abs().max().item())
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200])
+def test_chunked_equals_recurrent(tokens: int):
+    assert_same(delta_rule_chunked(*inputs(tokens)), delta_rule_recurrent(*inputs(tokens)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 150), st.integers(1, 3), st.sampled_from([(1, 1), (1, 3), (2, 4), (4, 4)]), st.integers(0, 10**6),
+    st.sampled_from([1e-4, 1.0, 30.0]),
+)  # fmt: skip
+def test_every_shape_and_decay(tokens: int, batch: int, heads: tuple[int, int], seed: int, decay: float):
+    case = inputs(tokens, batch, *heads, seed, decay)
+    assert_same(delta_rule_chunked(*case), delta_rule_recurrent(*case), 1e-4)
+
+
+def test_the_formula_by_hand():
+    """Two tokens, one head, fp64: S <- S e^g; S <- S + k beta (v - S^T k)^T; o = S^T q."""
+    q, k, v, g, beta, state = (x.double() for x in inputs(2, 1, 1, 1))
+    expected, S = [], state[0, 0]
+    for t in range(2):
+        unit_k = k[0, t, 0] / (k[0, t, 0].square().sum() + 1e-6).sqrt()
+        unit_q = q[0, t, 0] / (q[0, t, 0].square().sum() + 1e-6).sqrt() / 4
+        S = S * g[0, t, 0].exp()
+        S = S + torch.outer(unit_k, beta[0, t, 0] * (v[0, t, 0] - S.T @ unit_k))
+        expected.append(S.T @ unit_q)
+    o, end = delta_rule_recurrent(*inputs(2, 1, 1, 1))
+    assert_same((o[0, :, 0].double(), end[0, 0].double()), (torch.stack(expected), S), 1e-5)
+
+
+@pytest.mark.parametrize("cuts", [(0, 1, 3, 70), (0, 64, 70), (0, 5, 69, 70)])
+def test_pieces_equal_the_whole(cuts: tuple[int, ...]):
+    *streams, state = inputs(70)
+    whole, end = delta_rule(*streams, state)
+    pieces = []
+    for a, b in zip(cuts, cuts[1:], strict=False):
+        o, state = delta_rule(*(x[:, a:b] for x in streams), state)
+        pieces.append(o)
+    assert_same((torch.cat(pieces, dim=1), state), (whole, end))
+
+
+def test_gradients_agree():
+    gradients = []
+    for rule in (delta_rule_chunked, delta_rule_recurrent):
+        leaves = [x.clone().requires_grad_() for x in inputs(100)]
+        o, end = rule(*leaves)
+        (o.square().sum() + end.sum()).backward()
+        gradients.append(tuple(leaf.grad for leaf in leaves))
+    assert_same(*gradients, tolerance=1e-4)
+
+
+def test_the_state_given_is_not_written():
+    case = inputs(70)
+    before = [x.clone() for x in case]
+    delta_rule(*case)
+    assert all(torch.equal(a, b) for a, b in zip(case, before, strict=True))
+
+
+def test_half_precision_in_fp32_state():
+    *streams, state = inputs(70)
+    o, end = delta_rule(*(x.bfloat16() for x in streams), state)
+    assert o.dtype == torch.bfloat16
+    assert end.dtype == torch.float32
+
+
+def test_the_convolution_carries_its_window():
+    x, weight = torch.randn(2, 10, 6), torch.randn(6, 1, 4)
+    whole, end = causal_conv(x, torch.zeros(2, 6, 3), weight)
+    window, pieces = torch.zeros(2, 6, 3), []
+    for a, b in ((0, 1), (1, 3), (3, 10)):
+        y, window = causal_conv(x[:, a:b], window, weight)
+        pieces.append(y)
+    assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-6)
+    assert torch.equal(window, end)
+    assert torch.equal(end, x.transpose(1, 2)[..., -3:])
