@@ -146,8 +146,8 @@ def _attend_within_frames(q: Tensor, k: Tensor, v: Tensor, frames: list[int]) ->
     for size, run in groupby(frames):
         count = len(list(run))
         batch = slice(start, start + count * size)
-        heads = (x[batch].unflatten(0, (count, size)).transpose(1, 2) for x in (q, k, v))
-        out.append(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(0, 1))
+        q_h, k_h, v_h = (x[batch].unflatten(0, (count, size)).transpose(1, 2) for x in (q, k, v))
+        out.append(F.scaled_dot_product_attention(q_h, k_h, v_h).transpose(1, 2).flatten(0, 1))
         start += count * size
     return torch.cat(out)
 

@@ -1,5 +1,7 @@
 """The chunked delta rule equals the recurrent one, which equals the formula."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from saccade.model.kernels import delta_rule
 from saccade.model.kernels.reference import causal_conv, delta_rule_chunked, delta_rule_recurrent
 from torch import Tensor
 
-Inputs = tuple[Tensor, ...]
+Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def inputs(
@@ -26,7 +28,7 @@ def inputs(
     return q, k, v, g, beta, 0.1 * noise(batch, heads, 16, 12)
 
 
-def assert_same(a: Inputs, b: Inputs, tolerance: float = 2e-5) -> None:
+def assert_same(a: tuple, b: tuple, tolerance: float = 2e-5) -> None:
     for x, y in zip(a, b, strict=True):
         assert (x - y).abs().max() < tolerance * max(1.0, y.abs().max().item())
 
@@ -38,9 +40,12 @@ def test_chunked_equals_recurrent(tokens: int):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(1, 150), st.integers(1, 3), st.sampled_from([(1, 1), (1, 3), (2, 4), (4, 4)]), st.integers(0, 10**6),
+    st.integers(1, 150),
+    st.integers(1, 3),
+    st.sampled_from([(1, 1), (1, 3), (2, 4), (4, 4)]),
+    st.integers(0, 10**6),
     st.sampled_from([1e-4, 1.0, 30.0]),
-)  # fmt: skip
+)
 def test_every_shape_and_decay(tokens: int, batch: int, heads: tuple[int, int], seed: int, decay: float):
     case = inputs(tokens, batch, *heads, seed, decay)
     assert_same(delta_rule_chunked(*case), delta_rule_recurrent(*case), 1e-4)
@@ -62,11 +67,12 @@ def test_the_formula_by_hand():
 
 @pytest.mark.parametrize("cuts", [(0, 1, 3, 70), (0, 64, 70), (0, 5, 69, 70)])
 def test_pieces_equal_the_whole(cuts: tuple[int, ...]):
-    *streams, state = inputs(70)
-    whole, end = delta_rule(*streams, state)
+    q, k, v, g, beta, state = inputs(70)
+    whole, end = delta_rule(q, k, v, g, beta, state)
     pieces = []
-    for a, b in zip(cuts, cuts[1:], strict=False):
-        o, state = delta_rule(*(x[:, a:b] for x in streams), state)
+    for a, b in pairwise(cuts):
+        part = slice(a, b)
+        o, state = delta_rule(q[:, part], k[:, part], v[:, part], g[:, part], beta[:, part], state)
         pieces.append(o)
     assert_same((torch.cat(pieces, dim=1), state), (whole, end))
 
@@ -74,8 +80,8 @@ def test_pieces_equal_the_whole(cuts: tuple[int, ...]):
 def test_gradients_agree():
     gradients = []
     for rule in (delta_rule_chunked, delta_rule_recurrent):
-        leaves = [x.clone().requires_grad_() for x in inputs(100)]
-        o, end = rule(*leaves)
+        q, k, v, g, beta, state = leaves = [x.clone().requires_grad_() for x in inputs(100)]
+        o, end = rule(q, k, v, g, beta, state)
         (o.square().sum() + end.sum()).backward()
         gradients.append(tuple(leaf.grad for leaf in leaves))
     assert_same(*gradients, tolerance=1e-4)
@@ -89,8 +95,8 @@ def test_the_state_given_is_not_written():
 
 
 def test_half_precision_in_fp32_state():
-    *streams, state = inputs(70)
-    o, end = delta_rule(*(x.bfloat16() for x in streams), state)
+    q, k, v, g, beta, state = inputs(70)
+    o, end = delta_rule(q.bfloat16(), k.bfloat16(), v.bfloat16(), g, beta, state)
     assert o.dtype == torch.bfloat16
     assert end.dtype == torch.float32
 

@@ -37,7 +37,8 @@ def rotated(x: Tensor, config: TextConfig) -> Tensor:
 
 def derived(config: TextConfig, head: MultiTokenPredictor, embedding: Tensor, hidden: Tensor) -> Tensor:
     """embedding, hidden [T, D]; written out head by head and token by token."""
-    weights, eps = dict(head.named_parameters()), config.rms_norm_eps
+    eps = config.rms_norm_eps
+    weights: dict[str, Tensor] = dict(head.named_parameters())
     block = {name.removeprefix("layers.0."): w for name, w in weights.items()}
     parts = (
         norm(embedding, weights["pre_fc_norm_embedding.weight"], eps),
