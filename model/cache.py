@@ -1,7 +1,8 @@
 """The hybrid cache: one value that holds all a sequence needs to go on.
 
-Layers never write into the tensors they are given; they put new ones in their place. So a copy of the list is a
-snapshot, `fork` costs nothing, rolling back is keeping the old one, and training may differentiate through it.
+Layers never write into the tensors they are given; they put new ones in their place. So a copy of the list is
+a snapshot, `fork` costs nothing, rolling back is keeping the old one, and training may differentiate through
+it.
 
 Shapes: B batch, S tokens seen, G key/value heads, D head dim, C conv channels, V value heads, K key dim.
 """

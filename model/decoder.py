@@ -24,7 +24,8 @@ class DecoderLayer(nn.Module):
             self.linear_attn = GatedDeltaNet(config)
         else:
             self.self_attn = Attention(config)
-        self.mlp = SparseMoE(config) if config.num_experts else MLP(config.hidden_size, config.intermediate_size)
+        sparse = config.num_experts > 0
+        self.mlp = SparseMoE(config) if sparse else MLP(config.hidden_size, config.intermediate_size)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
 
@@ -46,8 +47,10 @@ class Decoder(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
         self.rotary = RotaryEmbedding(config)
 
-    def forward(self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence[Tensor] = ()) -> Tensor:
-        """Hidden states after the final norm. `cache` advances; taps[j] [B, T, D] is added after layer j (DeepStack)."""
+    def forward(
+        self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """Hidden states after the final norm; `cache` advances. taps[j] [B, T, D] joins after layer j."""
         rotary = self.rotary(positions)
         for i, layer in enumerate(self.layers):
             x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i])

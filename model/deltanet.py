@@ -1,6 +1,6 @@
 """Gated DeltaNet layer. Knows tensors and state; knows nothing of pages or prompts.
 
-Shapes: B batch, T tokens, M model dim, G key heads of K dims, H value heads of V dims, C = 2GK + HV conv channels.
+Shapes: B batch, T tokens, M model dim, G key heads of K dims, H value heads of V dims, C = 2GK + HV channels.
 """
 
 import torch

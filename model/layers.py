@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class RMSNorm(nn.Module):
-    """y = x / rms(x) * (offset + w). Qwen3.5 has offset 1 and multiplies in fp32; Qwen3-VL has 0, after the cast."""
+    """y = x / rms(x) * (offset + w). Qwen3.5: offset 1, multiplied in fp32; Qwen3-VL: 0, after the cast."""
 
     def __init__(self, dim: int, eps: float, offset: float):
         super().__init__()

@@ -1,4 +1,7 @@
-"""Mixture of experts with an optional shared expert. Shapes: N tokens, D model dim, E experts, I expert width."""
+"""Mixture of experts with an optional shared expert.
+
+Shapes: N tokens, D model dim, E experts, I expert width.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -44,13 +47,14 @@ class Router(nn.Module):
 
 
 class Experts(nn.Module):
-    """All experts' matrices in two tensors: gate_up_proj [E, 2I, D] (gate rows first), down_proj [E, D, I]."""
+    """All experts in two tensors: gate_up_proj [E, 2I, D] (gate rows first), down_proj [E, D, I]."""
 
     def __init__(self, hidden_size: int, num_experts: int, intermediate_size: int):
         super().__init__()
-        scale_in, scale_out = hidden_size**-0.5, intermediate_size**-0.5
-        self.gate_up_proj = nn.Parameter(torch.randn(num_experts, 2 * intermediate_size, hidden_size) * scale_in)
-        self.down_proj = nn.Parameter(torch.randn(num_experts, hidden_size, intermediate_size) * scale_out)
+        gate_up = torch.randn(num_experts, 2 * intermediate_size, hidden_size)
+        down = torch.randn(num_experts, hidden_size, intermediate_size)
+        self.gate_up_proj = nn.Parameter(gate_up * hidden_size**-0.5)
+        self.down_proj = nn.Parameter(down * intermediate_size**-0.5)
 
     def forward(self, x_ND: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
         return kernels.experts(x_ND, self.gate_up_proj, self.down_proj, weights, indices)

@@ -1,4 +1,7 @@
-"""Multi-token prediction: one more block that drafts the token after the next. Shapes: B batch, T tokens, D model dim."""
+"""Multi-token prediction: one more block that drafts the token after the next.
+
+Shapes: B batch, T tokens, D model dim.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +14,7 @@ from .rope import RotaryEmbedding
 
 
 class MultiTokenPredictor(nn.Module):
-    """x = fc(concat[norm(embed(token t+1)), norm(hidden t)]) -> attention block -> norm; the shared head gives t+2.
+    """x = fc(concat[norm(embed(token t+1)), norm(hidden t)]) -> block -> norm; the shared head gives t+2.
 
     `hidden` is the main model's state AFTER its final norm.
     """
@@ -31,9 +34,9 @@ class MultiTokenPredictor(nn.Module):
     def forward(
         self, next_embedding: Tensor, hidden: Tensor, positions: Tensor, states: list[AttentionState | None]
     ) -> Tensor:
-        """next_embedding, hidden [B, T, D]; positions [3, B, T]; `states`, one per layer, advance. Returns [B, T, D]."""
-        joined = torch.cat((self.pre_fc_norm_embedding(next_embedding), self.pre_fc_norm_hidden(hidden)), dim=-1)
-        x, rotary = self.fc(joined), self.rotary(positions)
+        """next_embedding, hidden [B, T, D]; positions [3, B, T]; `states` advance. Returns [B, T, D]."""
+        parts = self.pre_fc_norm_embedding(next_embedding), self.pre_fc_norm_hidden(hidden)
+        x, rotary = self.fc(torch.cat(parts, dim=-1)), self.rotary(positions)
         for i, layer in enumerate(self.layers):
             x, states[i] = layer(x, rotary, states[i])
         return self.norm(x)

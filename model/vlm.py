@@ -1,11 +1,12 @@
 """The whole network: vision encoder, language model, head and multi-token predictor.
 
-Module names mirror the official checkpoints (`model.language_model.*`, `model.visual.*`, `lm_head`, `mtp.*`) with
-the leading `model.` taken off, so the table of weights is nearly the identity.
+Module names mirror the official checkpoints (`model.language_model.*`, `model.visual.*`, `lm_head`, `mtp.*`)
+with the leading `model.` taken off, so the table of weights is nearly the identity.
 
 Shapes: B batch, T tokens, D model dim, n visual tokens in reading order over the batch.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,7 +44,7 @@ class VisionLanguageModel(nn.Module):
     ) -> Tensor:
         """Hidden states [B, T, D] after the final norm; `cache`, when given, advances by T.
 
-        input_ids [B, T]; positions [3, B, T]; `features` fill the image and video tokens of input_ids in order.
+        input_ids [B, T]; positions [3, B, T]; `features` fill the visual tokens of input_ids in order.
         """
         cache = cache or self.empty_cache()
         x_BTD = self.language_model.embed_tokens(input_ids)
@@ -51,7 +52,8 @@ class VisionLanguageModel(nn.Module):
             return self.language_model(x_BTD, positions, cache)
         visual = self.visual_mask(input_ids)
         x_BTD = x_BTD.masked_scatter(visual, features.tokens.to(x_BTD.dtype))
-        taps = [x_BTD.new_zeros(x_BTD.shape).masked_scatter(visual, tap.to(x_BTD.dtype)) for tap in features.deepstack]
+        blank = torch.zeros_like(x_BTD)
+        taps = [blank.masked_scatter(visual, tap.to(x_BTD.dtype)) for tap in features.deepstack]
         return self.language_model(x_BTD, positions, cache, taps)
 
     def logits(self, hidden: Tensor) -> Tensor:

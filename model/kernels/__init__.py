@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from .reference import causal_conv
 __all__ = ["causal_conv", "delta_rule", "experts"]
 
 
-def delta_rule(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+def delta_rule(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
     """Gated delta rule; shapes in `reference.delta_rule_recurrent`. Few tokens step, many go in chunks."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
         if v.shape[1] <= 4:
@@ -39,7 +42,7 @@ def has_triton() -> bool:
 
 
 @cache
-def _triton_pass_state():
+def _triton_pass_state() -> Any:
     from .pass_state import delta_pass_state
 
     return torch.compiler.disable(delta_pass_state)

@@ -5,6 +5,7 @@ N chunks, D model dim, E experts, I expert width.
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -24,7 +25,8 @@ def delta_rule_recurrent(
     """Gated delta rule, one token at a time (Yang et al., "Gated Delta Networks", 2024).
 
     q, k [B, T, G, K]; v [B, T, H, V]; g (log decay, <= 0), beta [B, T, H]; state [B, H, K, V] fp32.
-    S <- S e^g; S <- S + k (x) beta (v - S^T k); o = S^T q. Returns o [B, T, H, V] in v's dtype, and the new state.
+    S <- S e^g; S <- S + k (x) beta (v - S^T k); o = S^T q. Returns o [B, T, H, V] in v's dtype, and the new
+    state.
     """
     q, k, v32, g, beta = _prepare(q, k, v, g, beta)
     out = []
@@ -46,7 +48,7 @@ def delta_rule_chunked(
     state: Tensor,
     pass_state: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same function in chunks of 64 tokens: matrix products inside a chunk, `pass_state` between chunks."""
+    """The same function in chunks of 64: matrix products inside a chunk, `pass_state` between chunks."""
     tokens = v.shape[1]
     q, k, v32, g, beta = (_into_chunks(x) for x in _prepare(q, k, v, g, beta))
     decay = g.cumsum(-1)  # [B, H, N, C]
@@ -65,8 +67,9 @@ def delta_rule_chunked(
 def delta_pass_state(
     u: Tensor, w: Tensor, k_out: Tensor, keep: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The recurrence between chunks. u [B, H, N, C, V]; w, k_out [B, H, N, C, K]; keep [B, H, N]; state [B, H, K, V].
+    """The recurrence between chunks.
 
+    u [B, H, N, C, V]; w, k_out [B, H, N, C, K]; keep [B, H, N]; state [B, H, K, V].
     fresh = u - w S; S <- keep S + k_out^T fresh. Returns fresh [B, H, N, C, V], the state BEFORE each chunk
     [B, H, N, K, V], and the last state.
     """
@@ -81,8 +84,8 @@ def delta_pass_state(
 def unit_lower_inverse(strict: Tensor) -> Tensor:
     """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n.
 
-    Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable because the
-    block is small; pairs of blocks are then joined: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R' Q P', R']].
+    Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable
+    because the block is small; pairs of blocks are then joined: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R' Q P', R']].
     """
     size = strict.shape[-1]
     blocks = _diagonal_blocks(strict, BLOCK)
@@ -106,7 +109,7 @@ def _diagonal_blocks(x: Tensor, width: int) -> Tensor:
 
 
 def _prepare(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor) -> tuple[Tensor, ...]:
-    """Heads before tokens, fp32, keys normalised, queries normalised then scaled by K^-0.5, key heads repeated."""
+    """Heads before tokens, fp32, q and k normalised, q scaled by K^-0.5, key heads repeated."""
     groups = v.shape[2] // k.shape[2]
     q = l2_normalise(q.float()) * q.shape[-1] ** -0.5
     k = l2_normalise(k.float())
@@ -124,19 +127,19 @@ def _into_chunks(x: Tensor) -> Tensor:
 def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Depthwise causal convolution with silu. x [B, T, C]; window [B, C, k-1]; weight [C, 1, k].
 
-    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and the new window: the last k - 1
-    columns before the convolution.
+    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and the new window, the last
+    k - 1 columns before the convolution: a copy, since a view would keep all T columns alive.
     """
     columns = torch.cat((window.to(x.dtype).transpose(1, 2), x), dim=1)
     taps = weight[:, 0].unbind(-1)
-    y = sum(columns[:, i : i + x.shape[1]] * tap for i, tap in enumerate(taps))
-    return F.silu(y).to(x.dtype), columns[:, x.shape[1] :].transpose(1, 2)
+    y = reduce(torch.add, (columns[:, i : i + x.shape[1]] * tap for i, tap in enumerate(taps)))
+    return F.silu(y).to(x.dtype), columns[:, x.shape[1] :].transpose(1, 2).contiguous()
 
 
 def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
     """Mixture of experts, each expert on the tokens that chose it.
 
-    x [T, D]; gate_up [E, 2I, D] (gate rows first); down [E, D, I]; weights, indices [T, top_k]. Returns [T, D].
+    x [T, D]; gate_up [E, 2I, D] (gate rows first); down [E, D, I]; weights, indices [T, top_k] -> [T, D].
     """
     out = torch.zeros_like(x)
     for expert in indices.unique().tolist():
@@ -148,7 +151,7 @@ def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, 
 
 
 def experts_dense(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
-    """The same function with every expert on every token: no gather, no host sync; right for few experts on a GPU."""
+    """The same with every expert on every token: no gather, no host sync; right for few experts on a GPU."""
     num_experts, width = gate_up.shape[0], down.shape[-1]
     share = x.new_zeros(x.shape[0], num_experts).scatter(1, indices, weights.to(x.dtype))
     gate, up = F.linear(x, gate_up.flatten(0, 1)).unflatten(-1, (num_experts, 2 * width)).chunk(2, dim=-1)
