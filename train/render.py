@@ -129,7 +129,8 @@ def _character_map(fact: dict) -> np.ndarray:
     for box in fact["opaque"]:
         cells[_covered(box)] = IGNORE
     chars = np.array(fact["chars"], np.int64).reshape(-1, 3)
-    code, x, y = chars[:, 0], chars[:, 1] / 8, chars[:, 2] / 8
+    code = chars[:, 0]
+    x, y = np.minimum(chars[:, 1:] / 8, (WIDTH - 1, HEIGHT - 1)).T  # rounding may touch the edge
     label = np.where((code > 32) & (code < 127), code - 32, IGNORE)
     cells[(y // CELL).astype(int), (x // CELL).astype(int), (x % CELL >= CELL / 2).astype(int)] = label
     return cells

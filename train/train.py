@@ -18,7 +18,7 @@ from .model import Trainee, balance_routers
 from .optim import make_optimizers, schedule
 from .tokenizer import make_tokenizer
 
-WEIGHTS = {"token": 1.0, "x": 0.35, "y": 0.35, "point": 0.5, "read": 1.0, "role": 0.2, "mtp": 0.1}
+WEIGHTS = {"token": 1.0, "x": 1.0, "y": 1.0, "point": 0.7, "read": 0.6, "role": 0.1, "mtp": 0.05}
 SHARD = 15 << 20
 
 
