@@ -3,7 +3,7 @@
 One program walks the chunks of one (batch, head) with the state in registers. Same signature and meaning as
 `reference.delta_pass_state`; all fp32. Shapes: B batch, H heads, N chunks, C chunk, K key dim, V value dim.
 
-Backward, from S' = keep S + k_out^T fresh and fresh = u - w S, with dS' the gradient that comes from the right:
+Backward, from S' = keep S + k_out^T fresh and fresh = u - w S, with dS' the gradient from the right:
   dfresh += k_out dS'; dk_out = fresh dS'^T; dkeep = <dS', S>; du = dfresh; dw = -dfresh S^T;
   dS = keep dS' - w^T dfresh + (what the read-out of S asked for).
 """
@@ -37,7 +37,8 @@ def _forward(p_u, p_w, p_k, p_keep, p_start, p_fresh, p_states, p_end, N, C: tl.
 
 @triton.jit
 def _backward(p_w, p_k, p_keep, p_fresh, p_states, p_dfresh, p_dstates, p_dend,
-              p_du, p_dw, p_dk, p_dkeep, p_dstart, N, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, PRECISION: tl.constexpr):  # fmt: skip
+              p_du, p_dw, p_dk, p_dkeep, p_dstart,
+              N, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, PRECISION: tl.constexpr):  # fmt: skip
     i_head = tl.program_id(0).to(tl.int64)
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_cv = o_c[:, None] * V + o_v[None, :]
@@ -82,7 +83,7 @@ class _PassState(torch.autograd.Function):
         dkeep, dstart = torch.empty_like(keep), torch.empty_like(dend)
         _backward[(batch * heads,)](
             w, k_out, keep, fresh, states, dfresh, dstates, dend,
-            du, dw, dk, dkeep, dstart, chunks, **ctx.sizes, num_warps=4,
+            du, dw, dk, dkeep, dstart, chunks, **ctx.sizes, num_warps=4,  # type: ignore[call-arg]
         )  # fmt: skip
         return du, dw, dk, dkeep, dstart
 

@@ -85,7 +85,7 @@ def unit_lower_inverse(strict: Tensor) -> Tensor:
     """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n.
 
     Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable
-    because the block is small; pairs of blocks are then joined: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R' Q P', R']].
+    because the block is small; pairs of blocks are then joined: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
     """
     size = strict.shape[-1]
     blocks = _diagonal_blocks(strict, BLOCK)
@@ -127,8 +127,8 @@ def _into_chunks(x: Tensor) -> Tensor:
 def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Depthwise causal convolution with silu. x [B, T, C]; window [B, C, k-1]; weight [C, 1, k].
 
-    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and the new window, the last
-    k - 1 columns before the convolution: a copy, since a view would keep all T columns alive.
+    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and the new window: the
+    last k - 1 columns before the convolution, copied, since a view would keep all T columns alive.
     """
     columns = torch.cat((window.to(x.dtype).transpose(1, 2), x), dim=1)
     taps = weight[:, 0].unbind(-1)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from saccade.model.config import ModelConfig
 from saccade.model.rope import mrope_positions
 from saccade.model.vlm import VisionLanguageModel
