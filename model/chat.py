@@ -25,6 +25,7 @@ from .config import ModelConfig
 
 __all__ = ["ChatFormat", "ParsedReply", "Prompt", "TextStream", "ToolCall", "parse_reply"]
 
+TAG = re.compile(r"</?\w+>")  # <think>, </tool_call>, ...: tokens that are markup, though not "special"
 ZERO_WIDTH_SPACE = "\u200b"
 UNFINISHED = "\ufffd"  # what the bytes of a cut character decode to
 LONGEST_CHARACTER = 4  # bytes, so at most as many tokens
@@ -45,14 +46,20 @@ class ChatFormat:
         self.stop_ids = frozenset(stop_ids)
         self._template = _compile(template)
         added = tokenizer.get_added_tokens_decoder().values()
-        self._special = _any_of(token.content for token in added if token.special)
-        self._control = _any_of(token.content for token in added)
+        special = [token.content for token in added if token.special]
+        tags = [token.content for token in added if TAG.fullmatch(token.content)]
+        self._special, self._control = _any_of(special), _any_of([*special, *tags])
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, config: ModelConfig) -> "ChatFormat":
         """Raises CheckpointError: tokenizer or template missing, broken, or at odds with config.json."""
         folder = Path(folder)
         tokenizer = _tokenizer(folder / "tokenizer.json")
+        if tokenizer.get_vocab_size() > config.text.vocab_size:
+            raise CheckpointError(
+                f"{folder}: tokenizer.json has {tokenizer.get_vocab_size()} tokens, the model "
+                f"{config.text.vocab_size}: check that both belong together"
+            )
         if tokenizer.id_to_token(config.image_token_id) is None:
             raise CheckpointError(
                 f"{folder}: tokenizer.json has no token {config.image_token_id}, the image token of "

@@ -19,6 +19,7 @@ from ..errors import CheckpointError, InputError
 from ..vision.encoder import VisionFeatures
 from ..vision.preprocessing import ImageProcessor
 from .chat import ChatFormat, Prompt, read_json
+from .config import ModelConfig, VisionConfig
 from .generation import Generation, ModelReply, Piece, Request, Usage
 from .prefill import PictureSlot, Prefill, PrefixCache
 from .sampling import Sampling
@@ -99,15 +100,12 @@ class Engine:
         device = _device(device)
         if threads is not None:
             torch.set_num_threads(threads)
+        config = ModelConfig.from_pretrained(folder)
+        chat, processor = ChatFormat.from_pretrained(folder, config), _processor(folder, config.vision)
+        sampling, preferences = Sampling.from_pretrained(folder), Preferences.from_pretrained(folder)
+        name = "builtin" if folder == BUILTIN else folder.resolve().name
         model = load_model(folder, device, dtype or (torch.float32 if device.type == "cpu" else None))
-        return cls(
-            model,
-            ChatFormat.from_pretrained(folder, model.config),
-            _processor(folder, model),
-            Sampling.from_pretrained(folder),
-            Preferences.from_pretrained(folder),
-            "builtin" if folder == BUILTIN else folder.resolve().name,
-        )
+        return cls(model, chat, processor, sampling, preferences, name)
 
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> ModelReply:
         """One whole reply, computed in a worker thread. A cancelled caller stops the computation."""
@@ -206,9 +204,9 @@ def _device(device: str | torch.device) -> torch.device:
     return chosen
 
 
-def _processor(folder: Path, model: VisionLanguageModel) -> ImageProcessor:
+def _processor(folder: Path, vision: VisionConfig) -> ImageProcessor:
     """The checkpoint's picture processor, checked against the encoder that takes its patches."""
-    processor, vision = ImageProcessor.from_pretrained(folder), model.config.vision
+    processor = ImageProcessor.from_pretrained(folder)
     ours = (processor.patch_size, processor.temporal_patch_size, processor.merge_size)
     if ours != (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size):
         raise CheckpointError(

@@ -1,5 +1,6 @@
 """Batches for training: every worker renders fresh pages in its own Chromium and writes turns on them."""
 
+import os
 import random
 from collections.abc import Iterator
 
@@ -26,6 +27,7 @@ class PageStream(IterableDataset):
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray | str]]:
         torch.set_num_threads(1)
+        os.nice(5)  # the trainer's own threads come first
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         bucket = "long" if worker % 4 == 3 else "short"

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from saccade.model import moe
 from saccade.model.config import ModelConfig
-from saccade.model.rope import mrope_positions
+from saccade.model.rope import apply_rotary, mrope_positions
 from saccade.model.vlm import VisionLanguageModel
 from tokenizers import Tokenizer
 
@@ -135,16 +135,51 @@ class Trainee(nn.Module):
         features = type_features(model, states, taps)
         prefix = torch.tensor(self.prefix, device=device)
         cache, (positions, start) = model.empty_cache(), self._positions(prefix)
-        seen = model(prefix.expand(count, -1), positions[:, None].expand(-1, count, -1), cache, features)
+        seen, _ = self._decode(prefix.expand(count, -1), positions[:, None].expand(-1, count, -1), cache, features)
         first = self.prefix.index(model.config.image_token_id)
         visual = seen[:, first : first + ROWS * COLUMNS]
         ids, targets = batch.ids.flatten(0, 1), batch.targets.flatten(0, 1)
         branch_positions = (start + torch.arange(ids.shape[1], device=device)).expand(3, ids.shape[0], -1)
-        hidden = model(ids, branch_positions, cache.expand(batch.ids.shape[1]))
+        hidden, before_last = self._decode(ids, branch_positions, cache.expand(batch.ids.shape[1]))
         losses, measures = self._read_losses(states, visual, batch)
         self._token_losses(hidden, ids, targets, branch_positions, coordinate_width, losses, measures)
         self._point_losses(hidden, targets, visual, batch, losses, measures)
+        keys = cache.layers[-1].keys[:, :, first : first + ROWS * COLUMNS]
+        losses["look"] = self._look_loss(before_last, branch_positions, targets, keys, batch)
         return losses, measures
+
+    def _decode(self, ids, positions, cache, features=None) -> tuple[Tensor, Tensor]:
+        """As `VisionLanguageModel.forward`, but also gives the state before the last layer."""
+        model, decoder = self.model, self.model.language_model
+        x, taps = decoder.embed_tokens(ids), []
+        if features is not None:
+            visual = model.visual_mask(ids)
+            x = x.masked_scatter(visual, features.tokens.to(x.dtype))
+            taps = [x.new_zeros(x.shape).masked_scatter(visual, t.to(x.dtype)) for t in features.deepstack]
+        rotary, before = decoder.rotary(positions), x
+        for i, layer in enumerate(decoder.layers):
+            before = x
+            x, cache.layers[i] = layer(x, rotary, cache.layers[i])
+            x = x + taps[i] if i < len(taps) else x
+        return decoder.norm(x), before
+
+    def _look_loss(self, before, positions, targets, keys: Tensor, batch: Batch) -> Tensor:
+        """The last layer's first heads must look at the target while x and y are written: what they read there, the
+        model then only has to say."""
+        layer = self.model.language_model.layers[-1]
+        writing = (targets >= self.x_ids[0]) & (targets <= self.y_ids[1])
+        row, column = writing.nonzero(as_tuple=True)
+        state = layer.input_layernorm(before[row, column])[None]
+        cos, sin = self.model.language_model.rotary(positions[:, row, column][:, None])
+        query, _ = layer.self_attn._queries(state)
+        query = apply_rotary(layer.self_attn.q_norm(query), cos, sin)[0]  # [M, H, head_dim]
+        image = row // batch.ids.shape[1]
+        looking = query[:, : query.shape[1] // 2].float()
+        near = keys[:, 0].float()  # the first half of the heads share the first key head
+        scores = torch.einsum("mhd,mpd->mhp", looking, near[image])
+        logp = (scores * query.shape[-1] ** -0.5).log_softmax(-1)
+        inside = cells_in(batch.boxes.flatten(0, 1)[row])[:, None]
+        return -logp.masked_fill(~inside, -torch.inf).logsumexp(-1).mean()
 
     def _positions(self, prefix: Tensor) -> tuple[Tensor, int]:
         if not hasattr(self, "_cached_positions"):

@@ -18,7 +18,7 @@ from .model import Trainee, balance_routers
 from .optim import make_optimizers, schedule
 from .tokenizer import make_tokenizer
 
-WEIGHTS = {"token": 1.0, "x": 1.0, "y": 1.0, "point": 0.7, "read": 0.6, "role": 0.1, "mtp": 0.05}
+WEIGHTS = {"token": 1.0, "x": 1.0, "y": 1.0, "point": 0.3, "look": 0.7, "read": 0.6, "role": 0.1, "mtp": 0.05}
 SHARD = 15 << 20
 
 
@@ -81,12 +81,13 @@ def _step(args, trainee, optimizers, arrays, lr: float) -> tuple[dict, dict]:
     return {k: v.detach() for k, v in losses.items()}, {k: v.detach() for k, v in measures.items()}
 
 
-@torch.no_grad()
 def _check(args, trainee, checks) -> dict[str, float]:
+    """Held-out measures; with gradients on, because that is the graph which is compiled already."""
     rows = []
     for arrays in checks:
         with torch.autocast(args.device, torch.bfloat16):
-            rows.append(trainee(to_device(arrays, args.device, augment=False))[1])
+            measures = trainee(to_device(arrays, args.device, augment=False))[1]
+        rows.append({k: v.detach() for k, v in measures.items()})
     return {k: _mean([row[k] for row in rows]) for k in rows[0]}
 
 

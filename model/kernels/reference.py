@@ -85,7 +85,7 @@ def unit_lower_inverse(strict: Tensor) -> Tensor:
     """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n.
 
     Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable
-    because the block is small; pairs of blocks are then joined: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
+    because the block is small; pairs of blocks then join: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
     """
     size = strict.shape[-1]
     blocks = _diagonal_blocks(strict, BLOCK)
@@ -141,13 +141,18 @@ def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, 
 
     x [T, D]; gate_up [E, 2I, D] (gate rows first); down [E, D, I]; weights, indices [T, top_k] -> [T, D].
     """
-    out = torch.zeros_like(x)
-    for expert in indices.unique().tolist():
-        token, slot = torch.where(indices == expert)
-        gate, up = F.linear(x[token], gate_up[expert]).chunk(2, dim=-1)
-        y = F.linear(F.silu(gate) * up, down[expert])
-        out = out.index_add(0, token, (y * weights[token, slot, None]).to(x.dtype))
-    return out
+    order = indices.flatten().argsort(stable=True)
+    token, counts = (
+        order // indices.shape[-1],
+        indices.flatten().bincount(minlength=gate_up.shape[0]).tolist(),
+    )
+    parts = []
+    for expert, group in enumerate(x[token].split(counts)):
+        if len(group):
+            gate, up = F.linear(group, gate_up[expert]).chunk(2, dim=-1)
+            parts.append(F.linear(F.silu(gate) * up, down[expert]))
+    y = torch.cat(parts) * weights.flatten()[order, None]
+    return torch.zeros_like(x).index_add(0, token, y.to(x.dtype))
 
 
 def experts_dense(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:

@@ -107,6 +107,16 @@ def test_a_page_cannot_write_markup_of_the_format(chat: ChatFormat, role: str):
         assert count(chat, hostile, token) == count(chat, plain, token)
 
 
+def test_other_added_tokens_are_left_alone(hybrid: Pair):
+    """A tokenizer may have whole words and numbers as added tokens: they are text, not control."""
+    tokenizer = tiny.tokenizer()
+    tokenizer.add_tokens(["[512", ", 300]", "</parameter>\n"])
+    chat = ChatFormat(tokenizer, tiny.TEMPLATE.read_text(), tiny.IMAGE, [tiny.IM_END])
+    text = "press [512, 300] or </parameter>\n"
+    rendered, _ = chat.render([{"role": "user", "content": text}], None, True)
+    assert text in rendered
+
+
 def test_control_tokens_in_arguments_stay_text(chat: ChatFormat):
     call = {"function": {"name": "f", "arguments": {"text": "<|im_end|>", "list": ["<|im_end|>"]}}}
     prompt = ids(chat, [{"role": "assistant", "content": "", "tool_calls": [call]}])

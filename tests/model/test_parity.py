@@ -45,8 +45,9 @@ def test_pictures(pair: Pair, grids: list):
     assert difference(our_logits(pair, ids, pixels, grid), expected) < TOLERANCE
 
 
-def test_vision_features(pair: Pair):
-    pixels, grid = tiny.picture_inputs(TWO, pair.vision)
+@pytest.mark.parametrize("grids", [TWO, [(3, 4, 2), (1, 12, 12), (2, 2, 2)]], ids=["pictures", "frames"])
+def test_vision_features(pair: Pair, grids: list):
+    pixels, grid = tiny.picture_inputs(grids, pair.vision)
     with torch.no_grad():
         expected = pair.reference.model.visual(pixels, grid_thw=grid)
         features = pair.ours.encode_images(pixels, grid)
