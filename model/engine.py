@@ -79,6 +79,7 @@ class Engine:
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
         self.sampling, self.preferences = sampling or Sampling(), preferences or Preferences()
         self.max_context = model.config.text.max_position_embeddings
+        self.device = model.language_model.embed_tokens.weight.device
         self.lock = threading.Lock()
         self._pictures: OrderedDict[str, VisionFeatures] = OrderedDict()
         self._prefixes = PrefixCache()
@@ -170,8 +171,7 @@ class Engine:
 
     def _encode_image(self, image: Image.Image) -> VisionFeatures:
         pixel_values, grid_thw = self.processor([image])
-        device = self.model.language_model.embed_tokens.weight.device
-        return self.model.encode_images(pixel_values.to(device), grid_thw)
+        return self.model.encode_images(pixel_values.to(self.device), grid_thw)
 
 
 def _fingerprint(image: Image.Image) -> str:

@@ -84,6 +84,9 @@ class Generation:
         engine, request = self.engine, self.request
         timings = {"vision": 0.0, "prefill": 0.0, "decode": 0.0}
         with engine.lock:
+            if self._stopped.is_set():
+                self.reply = ModelReply(timings=timings, finished=False)
+                return
             prompt = engine.encode(request.messages, request.tools, request.thinking)
             room = engine.max_context - len(prompt.ids)
             if room < 1:
@@ -92,13 +95,13 @@ class Generation:
                     "send fewer or smaller pictures, or shorten the history"
                 )
             prefill = engine.prefill(prompt)
-            with _clock(timings, "vision"):
+            with _clock(timings, "vision", engine.device):
                 features = engine.features(prompt.images[prefill.first_new :])
-            with _clock(timings, "prefill"), torch.inference_mode():
+            with _clock(timings, "prefill", engine.device), torch.inference_mode():
                 logits, cache = prefill.run(features)
             decoder = Decoder(engine, prompt, request, logits, cache, prefill.next_position)
             for _ in range(min(request.max_tokens, room)):
-                with _clock(timings, "decode"), torch.inference_mode():
+                with _clock(timings, "decode", engine.device), torch.inference_mode():
                     piece = decoder.step()
                 if piece is None or self._stopped.is_set():
                     break
@@ -171,9 +174,12 @@ class Decoder:
 
 
 @contextmanager
-def _clock(timings: dict[str, float], phase: str) -> Iterator[None]:
+def _clock(timings: dict[str, float], phase: str, device: torch.device) -> Iterator[None]:
+    """Add the seconds of a block, including what a GPU still has to do for it."""
     start = time.perf_counter()
     try:
         yield
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
     finally:
         timings[phase] += time.perf_counter() - start

@@ -111,3 +111,4 @@ def test_the_convolution_carries_its_window():
     assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-6)
     assert torch.equal(window, end)
     assert torch.equal(end, x.transpose(1, 2)[..., -3:])
+    assert end.untyped_storage().nbytes() == end.nbytes, "a view would keep every column alive"

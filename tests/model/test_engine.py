@@ -274,6 +274,14 @@ async def test_a_cancelled_reply_stops(engine: Engine):
     engine.lock.release()
 
 
+def test_a_reply_stopped_while_it_waits_costs_nothing(engine: Engine):
+    generation = engine.generate([user("Go")])
+    generation.stop()
+    reply = generation.finish()
+    assert not reply.finished
+    assert reply.usage.prompt_tokens == 0
+
+
 def test_an_abandoned_iteration_frees_the_engine(engine: Engine):
     pieces = iter(engine.generate([user("Go")]))
     next(pieces)
