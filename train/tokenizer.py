@@ -4,6 +4,7 @@ Text is bytes. What a step always contains is single tokens: the scaffolding of 
 and the numbers 0..1000 as an x ("[512") and as a y (", 300]").
 """
 
+import json
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -17,6 +18,9 @@ CALL = "<tool_call>\n<function=computer_use>\n<parameter=action>\n"
 END_PARAMETER, END_CALL = "\n</parameter>\n", "</function>\n</tool_call>"
 SCAFFOLD = ["<think>", "</think>", "<tool_call>", "</tool_call>", CALL, f"\n\n{CALL}", END_PARAMETER, END_CALL]
 SCAFFOLD += [f"{name}{END_PARAMETER}" for name in ACTIONS] + [f"<parameter={name}>\n" for name in PARAMETERS]
+# What nearly every turn says; one token each keeps turns short.
+PHRASES = ["user\n", "assistant\n", "Task: ", "\nDone:\n", "Click '", "Click the ", "Type '", "' into '", "' of '", "Open '"]
+PHRASES += ["Press ", "Scroll down", "Scroll up", " (no change)", "Done", '["Enter"]', "success"]
 X_TOKENS = [f"[{n}" for n in range(1001)]
 Y_TOKENS = [f", {n}]" for n in range(1001)]
 
@@ -54,7 +58,7 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in CONTROL])
-    plain = [*SCAFFOLD, *X_TOKENS, *Y_TOKENS]
+    plain = [*SCAFFOLD, *PHRASES, *X_TOKENS, *Y_TOKENS]
     tokenizer.add_tokens([AddedToken(t, normalized=False, special=False) for t in plain])
     return tokenizer
 
@@ -68,8 +72,6 @@ def write_tokenizer(folder: Path) -> Tokenizer:
 
 def call_text(action: dict) -> str:
     """A call in the wire format of the chat template."""
-    import json
-
     body = "".join(
         f"<parameter={name}>\n{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}\n</parameter>\n"
         for name, value in action.items()
