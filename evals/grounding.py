@@ -1,8 +1,9 @@
 """Does the model hit what is named? `python -m saccade.evals.grounding SET --model builtin`.
 
-SET is a folder with tasks.jsonl and pages (`python -m train.held_out` writes one). Each page is opened in the
-product's own browser, the model sees one screenshot and gives one action, and the page itself says which element lies
-under the point. Resumes where it stopped; prints a table and a last line of JSON; draws the misses.
+SET is a folder with tasks.jsonl and pages (`python -m train.held_out` writes one). Each page is opened in
+the product's own browser, the model sees one screenshot and gives one action, and the page itself says which
+element lies under the point. Resumes where it stopped; prints a table and a last line of JSON; draws the
+misses.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
 from saccade.agent.memory import make_memory
 from saccade.agent.protocol import ChatModel
 from saccade.errors import ActionError, InputError
@@ -42,10 +42,13 @@ def main() -> None:
     parser.add_argument("set", type=Path, help="folder with tasks.jsonl and pages")
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--limit", type=int, help="only the first tasks")
-    parser.add_argument("--out", type=Path, default=Path("runs/grounding"), help="results and pictures of misses")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/grounding"), help="results and pictures of misses"
+    )
     args = parser.parse_args()
     console = Console(stderr=True)
     tasks = read_tasks(args.set)[: args.limit]
+    args.out.mkdir(parents=True, exist_ok=True)
     results = asyncio.run(play(args.set, tasks, load_model(args.model), args.out, console))
     console.print(summary_table(results))
     print(json.dumps(summary(results) | {"model": args.model, "set": str(args.set)}))
@@ -54,17 +57,22 @@ def main() -> None:
 def read_tasks(folder: Path) -> list[dict[str, Any]]:
     path = folder / "tasks.jsonl"
     if not path.is_file():
-        raise InputError(f"no tasks.jsonl in {folder}: write a set with `python -m train.held_out --out {folder}`")
+        raise InputError(
+            f"no tasks.jsonl in {folder}: write a set with `python -m train.held_out --out {folder}`"
+        )
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_results(journal: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
 
 
 async def play(
     folder: Path, tasks: list[dict], model: ChatModel, out: Path, console: Console
 ) -> list[dict[str, Any]]:
-    """One result per task, appended to results.jsonl as it comes; what is there already is not played again."""
-    out.mkdir(parents=True, exist_ok=True)
+    """One result per task, appended to results.jsonl as it comes; what is there is not played again."""
     journal = out / "results.jsonl"
-    results = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    results = read_results(journal)
     done = {(r["page"], r["task"]) for r in results}
     with serve(folder) as url:
         async with Browser(f"{url}/{tasks[0]['page']}", viewport=model.preferences.viewport) as browser:

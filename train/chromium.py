@@ -29,7 +29,15 @@ class Chromium:
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
         shell = f'exec "$@" 3<&{to_child} 4>&{from_child}'
-        command = ["bash", "-c", shell, "chromium", self.executable, *FLAGS, f"--user-data-dir={self.profile}"]
+        command = [
+            "bash",
+            "-c",
+            shell,
+            "chromium",
+            self.executable,
+            *FLAGS,
+            f"--user-data-dir={self.profile}",
+        ]
         self._process = subprocess.Popen(
             command, pass_fds=(to_child, from_child), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -43,7 +51,11 @@ class Chromium:
 
     def resize(self, width: int, height: int) -> None:
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
 
     def show(self, html: str) -> None:

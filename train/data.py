@@ -1,14 +1,15 @@
 """Batches for training: every worker renders fresh pages in its own Chromium and writes turns on them."""
 
 import os
+import queue
 import random
+import threading
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-
 from tokenizers import Tokenizer
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from .model import Batch
 from .render import Renderer, Scene
@@ -16,7 +17,8 @@ from .tasks import TaskWriter, Turn
 from .tokenizer import call_text, make_tokenizer
 
 PAGES = 8  # per rendering call, and per piece of a batch
-BUCKETS = {"short": (10, 256), "long": (4, 640)}  # turns per page, tokens per turn
+X_IDS = [make_tokenizer().token_to_id(f"[{n}") for n in (0, 1000)]
+BUCKETS = {"short": (12, 192), "long": (5, 512)}  # turns per page, tokens per turn
 
 
 class PageStream(IterableDataset):
@@ -88,22 +90,50 @@ def encode_turn(turn: Turn, tokenizer: Tokenizer) -> tuple[list[int], list[int]]
 
 
 def loader(seed: int, split: str, workers: int, prefetch: int = 4) -> Iterator[dict]:
-    return iter(DataLoader(PageStream(seed, split), batch_size=None, num_workers=workers, prefetch_factor=prefetch))
+    return iter(
+        DataLoader(PageStream(seed, split), batch_size=None, num_workers=workers, prefetch_factor=prefetch)
+    )
 
 
-def batches(pieces: Iterator[dict], pages: int) -> Iterator[dict]:
-    """Joins pieces of one bucket to batches of `pages` pages."""
+def batches(pieces: Iterator[dict], pages: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Joins pieces of one bucket to batches of `pages` pages, with the places that losses will need."""
     waiting: dict[str, list[dict]] = {name: [] for name in BUCKETS}
     for got in pieces:
-        queue = waiting[got.pop("bucket")]
-        queue.append(got)
-        if len(queue) * PAGES == pages:
-            yield {name: np.concatenate([p[name] for p in queue]) for name in queue[0]}
-            queue.clear()
+        gathered = waiting[got.pop("bucket")]
+        gathered.append(got)
+        if len(gathered) * PAGES == pages:
+            joined = {name: torch.cat([torch.as_tensor(p[name]) for p in gathered]) for name in gathered[0]}
+            yield joined | places(joined["targets"])
+            gathered.clear()
 
 
-def to_device(arrays: dict, device: str, augment: bool) -> Batch:
-    tensors = {k: torch.as_tensor(v).to(device, non_blocking=True) for k, v in arrays.items()}
+def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Where tokens are learned, found on the host: a GPU that must report positions stalls the step."""
+    flat = targets.flatten()
+    learned = (flat != -100).nonzero()[:, 0]
+    wanted = flat[learned].long()
+    return {
+        "learned": learned,
+        "wanted": wanted,
+        "at_x": ((wanted >= X_IDS[0]) & (wanted <= X_IDS[1])).nonzero()[:, 0],
+    }
+
+
+def ahead(source: Iterator[dict], depth: int = 3) -> Iterator[dict]:
+    """The same batches, prepared and pinned by a thread while the GPU works."""
+    ready: queue.Queue[dict] = queue.Queue(depth)
+
+    def work() -> None:
+        for batch in source:
+            ready.put({k: v.pin_memory() if torch.cuda.is_available() else v for k, v in batch.items()})
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        yield ready.get()
+
+
+def to_device(batch: dict[str, torch.Tensor], device: str, augment: bool) -> Batch:
+    tensors = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
     images = _recolour(tensors.pop("images")) if augment else tensors.pop("images")
     ids, targets = tensors.pop("ids").long(), tensors.pop("targets").long()
     return Batch(images=images, ids=ids, targets=targets, **tensors)

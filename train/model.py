@@ -9,14 +9,13 @@ Shapes: B images, N branches per image, T branch tokens, P = 2700 visual tokens,
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from saccade.model import moe
 from saccade.model.config import ModelConfig
 from saccade.model.rope import apply_rotary, mrope_positions
 from saccade.model.vlm import VisionLanguageModel
 from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .pages import HEIGHT, WIDTH
 from .render import CELL, COLUMNS, IGNORE, ROLES, ROWS
@@ -105,6 +104,9 @@ class Batch:
     ids: Tensor  # [B, N, T] tokens, padded at the right with 0
     targets: Tensor  # [B, N, T] next token where it is learned, else -100
     boxes: Tensor  # [B, N, 4] target box (x, y, w, h) in CSS px; w = 0: none
+    learned: Tensor  # [L] flat places in [B * N * T] where a token is learned
+    wanted: Tensor  # [L] those tokens
+    at_x: Tensor  # [M] places in `learned` where x is written; y follows
 
 
 class Trainee(nn.Module):
@@ -120,13 +122,16 @@ class Trainee(nn.Module):
         self.x_ids = [tokenizer.token_to_id(f"[{n}") for n in (0, 1000)]
         self.y_ids = [tokenizer.token_to_id(f", {n}]") for n in (0, 1000)]
         self.prefix = self._prefix(tokenizer)
+        self.trains_mtp = False
         _initialise(self.model)
 
     def _prefix(self, tokenizer: Tokenizer) -> list[int]:
         text = "<|im_start|>user\n<|vision_start|>" + "<|image_pad|>" * (ROWS * COLUMNS) + "<|vision_end|>"
         return tokenizer.encode(text).ids
 
-    def forward(self, batch: Batch, coordinate_width: float = 6.0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def forward(
+        self, batch: Batch, coordinate_width: float = 6.0
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses, and detached measures (shares of right answers)."""
         model, device = self.model, batch.images.device
         count = batch.images.shape[0]
@@ -135,17 +140,22 @@ class Trainee(nn.Module):
         features = type_features(model, states, taps)
         prefix = torch.tensor(self.prefix, device=device)
         cache, (positions, start) = model.empty_cache(), self._positions(prefix)
-        seen, _ = self._decode(prefix.expand(count, -1), positions[:, None].expand(-1, count, -1), cache, features)
+        seen, _ = self._decode(
+            prefix.expand(count, -1), positions[:, None].expand(-1, count, -1), cache, features
+        )
         first = self.prefix.index(model.config.image_token_id)
         visual = seen[:, first : first + ROWS * COLUMNS]
-        ids, targets = batch.ids.flatten(0, 1), batch.targets.flatten(0, 1)
+        ids = batch.ids.flatten(0, 1)
         branch_positions = (start + torch.arange(ids.shape[1], device=device)).expand(3, ids.shape[0], -1)
         hidden, before_last = self._decode(ids, branch_positions, cache.expand(batch.ids.shape[1]))
         losses, measures = self._read_losses(states, visual, batch)
-        self._token_losses(hidden, ids, targets, branch_positions, coordinate_width, losses, measures)
-        self._point_losses(hidden, targets, visual, batch, losses, measures)
+        learned = hidden.flatten(0, 1)[batch.learned]
+        logits = self._token_losses(learned, batch, coordinate_width, losses, measures)
+        self._point_losses(learned, logits, visual, batch, losses, measures)
         keys = cache.layers[-1].keys[:, :, first : first + ROWS * COLUMNS]
-        losses["look"] = self._look_loss(before_last, branch_positions, targets, keys, batch)
+        losses["look"] = self._look_loss(before_last, branch_positions, keys, batch)
+        if self.trains_mtp:
+            losses["mtp"] = self._mtp_loss(hidden, ids, batch.targets.flatten(0, 1), branch_positions)
         return losses, measures
 
     def _decode(self, ids, positions, cache, features=None) -> tuple[Tensor, Tensor]:
@@ -163,22 +173,21 @@ class Trainee(nn.Module):
             x = x + taps[i] if i < len(taps) else x
         return decoder.norm(x), before
 
-    def _look_loss(self, before, positions, targets, keys: Tensor, batch: Batch) -> Tensor:
+    def _look_loss(self, before: Tensor, positions: Tensor, keys: Tensor, batch: Batch) -> Tensor:
         """The last layer's first heads must look at the target while x and y are written: what they read there, the
         model then only has to say."""
         layer = self.model.language_model.layers[-1]
-        writing = (targets >= self.x_ids[0]) & (targets <= self.y_ids[1])
-        row, column = writing.nonzero(as_tuple=True)
-        state = layer.input_layernorm(before[row, column])[None]
-        cos, sin = self.model.language_model.rotary(positions[:, row, column][:, None])
+        places = torch.cat((batch.learned[batch.at_x], batch.learned[batch.at_x + 1]))
+        turn = places // batch.ids.shape[2]
+        state = layer.input_layernorm(before.flatten(0, 1)[places])[None]
+        cos, sin = self.model.language_model.rotary(positions.flatten(1)[:, places][:, None])
         query, _ = layer.self_attn._queries(state)
         query = apply_rotary(layer.self_attn.q_norm(query), cos, sin)[0]  # [M, H, head_dim]
-        image = row // batch.ids.shape[1]
         looking = query[:, : query.shape[1] // 2].float()
         near = keys[:, 0].float()  # the first half of the heads share the first key head
-        scores = torch.einsum("mhd,mpd->mhp", looking, near[image])
+        scores = torch.einsum("mhd,mpd->mhp", looking, near[turn // batch.ids.shape[1]])
         logp = (scores * query.shape[-1] ** -0.5).log_softmax(-1)
-        inside = cells_in(batch.boxes.flatten(0, 1)[row])[:, None]
+        inside = cells_in(batch.boxes.flatten(0, 1)[turn])[:, None]
         return -logp.masked_fill(~inside, -torch.inf).logsumexp(-1).mean()
 
     def _positions(self, prefix: Tensor) -> tuple[Tensor, int]:
@@ -199,26 +208,26 @@ class Trainee(nn.Module):
         losses = {"read": (each * weight).sum() / weight.sum(), "role": role}
         return losses, {"read": right.sum() / letter.sum().clamp(min=1)}
 
-    def _token_losses(self, hidden, ids, targets, positions, width, losses, measures) -> None:
-        learned = targets != -100
-        wanted = targets[learned]
-        logits = self.model.logits(hidden[learned]).float()
+    def _token_losses(
+        self, hidden: Tensor, batch: Batch, width: float, losses: dict, measures: dict
+    ) -> Tensor:
+        """Cross-entropy on every learned token; x and y against a narrow bell. Returns the logits [L, vocab]."""
+        logits = self.model.logits(hidden).float()
         logp = logits.log_softmax(-1)
-        each = -logp.gather(1, wanted[:, None])[:, 0]
-        for name, (low, high) in (("x", self.x_ids), ("y", self.y_ids)):
-            rows = (wanted >= low) & (wanted <= high)
-            goal = soft_number(wanted - low, width)
-            soft = -(goal * logp[:, low : high + 1]).sum(-1)
-            each = torch.where(rows, soft, each)
-            losses[name] = (soft * rows).sum() / rows.sum().clamp(min=1)
-        number = ((wanted >= self.x_ids[0]) & (wanted <= self.x_ids[1])) | (
-            (wanted >= self.y_ids[0]) & (wanted <= self.y_ids[1])
-        )
-        losses["token"] = (each * ~number).sum() / (~number).sum()
-        right = logits.argmax(-1) == wanted
-        measures["token"] = (right & ~number).sum() / (~number).sum()
-        measures["_right"], measures["_logits"] = right, logits
-        losses["mtp"] = self._mtp_loss(hidden, ids, targets, positions)
+        each = -logp.gather(1, batch.wanted[:, None])[:, 0]
+        word = torch.ones_like(batch.wanted, dtype=torch.bool)
+        for name, (low, high), place in (("x", self.x_ids, batch.at_x), ("y", self.y_ids, batch.at_x + 1)):
+            goal = soft_number(batch.wanted[place] - low, width)
+            losses[name] = -(goal * logp[place, low : high + 1]).sum(-1).mean()
+            word[place] = False
+        losses["token"] = (each * word).sum() / word.sum()
+        right = (logits.argmax(-1) == batch.wanted) | ~word
+        measures["token"] = (right & word).sum() / word.sum()
+        turn = batch.learned // batch.ids.shape[2]
+        wrong = torch.zeros(batch.ids.shape[0] * batch.ids.shape[1], device=hidden.device)
+        wrong.index_add_(0, turn, (~right).float())
+        measures["exact"] = (wrong == 0).float().mean()
+        return logits.detach()
 
     def _mtp_loss(self, hidden: Tensor, ids: Tensor, targets: Tensor, positions: Tensor) -> Tensor:
         """From the state at t and the token t+1, the token t+2. Sees the branch only."""
@@ -230,43 +239,32 @@ class Trainee(nn.Module):
         learned = wanted != -100
         return F.cross_entropy(self.model.logits(drafted[learned]).float(), wanted[learned])
 
-    def _point_losses(self, hidden, targets, visual, batch, losses, measures) -> None:
+    def _point_losses(
+        self, hidden: Tensor, logits: Tensor, visual: Tensor, batch: Batch, losses: dict, measures: dict
+    ) -> None:
         """The state that is about to write x must also point at the target's visual tokens."""
-        at_x = (targets >= self.x_ids[0]) & (targets <= self.x_ids[1])
-        row, column = at_x.nonzero(as_tuple=True)
-        image = row // batch.ids.shape[1]
-        query = self.point_from(hidden[row, column])
-        scores = torch.einsum("md,mpd->mp", query, self.point_at(visual)[image]).float() * query.shape[-1] ** -0.5
-        inside = cells_in(batch.boxes.flatten(0, 1)[row])
-        logp = scores.log_softmax(-1)
-        losses["point"] = -(logp.masked_fill(~inside, -torch.inf).logsumexp(-1)).mean()
-        best = scores.argmax(-1, keepdim=True)
-        measures["point"] = inside.gather(1, best).float().mean()
-        self._hit_measure(targets, at_x, batch, measures)
-
-    def _hit_measure(self, targets: Tensor, at_x: Tensor, batch: Batch, measures: dict) -> None:
-        """Share of clicks whose greedy x and y (given the right thought) fall inside the target."""
-        learned = targets != -100
-        order = learned.flatten().cumsum(0) - 1
-        flat = at_x.flatten().nonzero()[:, 0]
-        logits = measures.pop("_logits")
-        x = logits[order[flat], self.x_ids[0] : self.x_ids[1] + 1].argmax(-1) * WIDTH / 1000
-        y = logits[order[flat] + 1, self.y_ids[0] : self.y_ids[1] + 1].argmax(-1) * HEIGHT / 1000
-        bx, by, bw, bh = batch.boxes.flatten(0, 1)[flat // targets.shape[1]].unbind(-1)
-        hit = (x >= bx) & (x <= bx + bw) & (y >= by) & (y <= by + bh)
-        measures["hit"] = hit.float().mean()
-        wrong = torch.zeros(targets.shape[0], device=targets.device)
-        numbers = ((targets >= self.x_ids[0]) & (targets <= self.y_ids[1]))[learned]
-        row = learned.nonzero()[:, 0]
-        wrong.index_add_(0, row, (~measures.pop("_right") & ~numbers).float())
-        measures["exact"] = (wrong == 0).float().mean()
+        turn = batch.learned[batch.at_x] // batch.ids.shape[2]
+        query = self.point_from(hidden[batch.at_x])
+        near = self.point_at(visual)[turn // batch.ids.shape[1]]
+        scores = torch.einsum("md,mpd->mp", query, near).float() * query.shape[-1] ** -0.5
+        boxes = batch.boxes.flatten(0, 1)[turn]
+        inside = cells_in(boxes)
+        losses["point"] = -scores.log_softmax(-1).masked_fill(~inside, -torch.inf).logsumexp(-1).mean()
+        measures["point"] = inside.gather(1, scores.argmax(-1, keepdim=True)).float().mean()
+        x = logits[batch.at_x, self.x_ids[0] : self.x_ids[1] + 1].argmax(-1) * WIDTH / 1000
+        y = logits[batch.at_x + 1, self.y_ids[0] : self.y_ids[1] + 1].argmax(-1) * HEIGHT / 1000
+        left, top, w, h = boxes.unbind(-1)
+        hit = (x >= left) & (x <= left + w) & (y >= top) & (y <= top + h)
+        measures["hit"] = hit.float().mean()  # greedy x and y, given the right thought
 
 
 def type_features(model: VisionLanguageModel, states: Tensor, taps: list[Tensor]):
     from saccade.vision.encoder import VisionFeatures
 
     mergers = model.visual.deepstack_merger_list
-    return VisionFeatures(model.visual.merger(states), tuple(m(t) for m, t in zip(mergers, taps, strict=True)))
+    return VisionFeatures(
+        model.visual.merger(states), tuple(m(t) for m, t in zip(mergers, taps, strict=True))
+    )
 
 
 def patchify(images: Tensor) -> Tensor:
@@ -324,5 +322,7 @@ def _initialise(model: VisionLanguageModel) -> None:
     for name, p in model.named_parameters():
         if "embed_tokens" in name or "pos_embed" in name:
             nn.init.normal_(p, std=0.02)
-        elif name.endswith(("o_proj.weight", "out_proj.weight", "down_proj", "down_proj.weight", "linear_fc2.weight")):
+        elif name.endswith(
+            ("o_proj.weight", "out_proj.weight", "down_proj", "down_proj.weight", "linear_fc2.weight")
+        ):
             p.data.mul_(0.3)

@@ -19,20 +19,26 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            by_shape: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
-            for p in group["params"]:
-                if p.grad is not None:
-                    by_shape[tuple(p.shape[-2:])].append((p, self._nesterov(p, group["momentum"])))
-            for (rows, columns), pairs in by_shape.items():
-                stacked = torch.cat([update.reshape(-1, rows, columns) for _, update in pairs])
-                directions = orthogonalise(stacked) * max(1, rows / columns) ** 0.5
-                for (p, _), d in zip(pairs, directions.split([p.numel() // (rows * columns) for p, _ in pairs]), strict=True):
-                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(d.view_as(p).to(p.dtype), alpha=-group["lr"])
+            trained = [p for p in group["params"] if p.grad is not None]
+            updates = self._nesterov(trained, group["momentum"])
+            torch._foreach_mul_(trained, 1 - group["lr"] * group["weight_decay"])
+            by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
+            for i, p in enumerate(trained):
+                by_shape[p.shape[-2], p.shape[-1]].append(i)
+            for (rows, columns), members in by_shape.items():
+                stacked = torch.cat([updates[i].reshape(-1, rows, columns) for i in members])
+                directions = (
+                    orthogonalise(stacked).float().split([trained[i][..., 0, 0].numel() for i in members])
+                )
+                shaped = [d.view_as(trained[i]) for i, d in zip(members, directions, strict=True)]
+                scale = -group["lr"] * max(1, rows / columns) ** 0.5
+                torch._foreach_add_([trained[i] for i in members], shaped, alpha=scale)
 
-    def _nesterov(self, p: Tensor, momentum: float) -> Tensor:
-        buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-        buffer.lerp_(p.grad, 1 - momentum)
-        return p.grad.lerp(buffer, momentum)
+    def _nesterov(self, trained: list[Tensor], momentum: float) -> list[Tensor]:
+        buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in trained]
+        gradients = [p.grad for p in trained]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        return list(torch._foreach_lerp(gradients, buffers, momentum))
 
 
 @torch.compile(disable=not torch.cuda.is_available())
@@ -51,15 +57,21 @@ def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
 def make_optimizers(trainee: nn.Module, lr: float = 1.0) -> list[torch.optim.Optimizer]:
     matrices, rest = [], []
     for name, p in trainee.named_parameters():
-        inner = ("blocks." in name or "layers." in name or "merger" in name) and p.dim() >= 2 and "conv1d" not in name
+        inner = (
+            ("blocks." in name or "layers." in name or "merger" in name)
+            and p.dim() >= 2
+            and "conv1d" not in name
+        )
         (matrices if inner and ".gate.weight" not in name and min(p.shape[-2:]) > 1 else rest).append(p)
     return [
         Muon(matrices, lr=0.02 * lr, weight_decay=0.01),
-        torch.optim.AdamW(rest, lr=1.5e-3 * lr, betas=(0.9, 0.95), weight_decay=0.0, fused=torch.cuda.is_available()),
+        torch.optim.AdamW(
+            rest, lr=1.5e-3 * lr, betas=(0.9, 0.95), weight_decay=0.0, fused=torch.cuda.is_available()
+        ),
     ]
 
 
-def schedule(progress: float, step: int, warmup: int = 150, decay_from: float = 0.6) -> float:
+def schedule(progress: float, step: int, warmup: int = 100, decay_from: float = 0.5) -> float:
     """Warm up, hold, then fall linearly to 2% over the last part; `progress` 0..1 is the share of the time budget."""
     up = min(1.0, (step + 1) / warmup)
     down = 1.0 if progress < decay_from else max(0.02, (1 - progress) / (1 - decay_from))

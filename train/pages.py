@@ -13,8 +13,24 @@ from .words import CITIES, COUNTRIES, FIELD_NAMES, SEARCH_NAMES, Words
 
 WIDTH, HEIGHT = 480, 360
 
-TRAIN_FONTS = ["Liberation Sans", "Liberation Serif", "DejaVu Sans", "DejaVu Serif", "Roboto", "Open Sans", "Inter"] + [
-    *("Noto Sans", "Roboto Condensed", "Liberation Mono", "DejaVu Sans Mono", "Fira Code", "sans-serif", "system-ui"),
+TRAIN_FONTS = [
+    "Liberation Sans",
+    "Liberation Serif",
+    "DejaVu Sans",
+    "DejaVu Serif",
+    "Roboto",
+    "Open Sans",
+    "Inter",
+] + [
+    *(
+        "Noto Sans",
+        "Roboto Condensed",
+        "Liberation Mono",
+        "DejaVu Sans Mono",
+        "Fira Code",
+        "sans-serif",
+        "system-ui",
+    ),
     *("Liberation Sans", "DejaVu Sans", "Roboto", "Open Sans", "Noto Sans", "Inter"),
 ]
 HELD_OUT_FONTS = ["Lato", "Cantarell", "Noto Serif"]
@@ -134,9 +150,9 @@ def _theme_css(b: Builder, scope: str) -> str:
 & a{{cursor:pointer}}& .link{{color:{accent if b.chance(0.7) else ink};{_link_css(rng)}}}
 {_button_css(rng, accent, ink, edge, radius, dark)}{_control_css(b, accent, ink, panel, edge, radius, size)}
 & table{{border-collapse:collapse;width:100%}}& td,& th{{text-align:left;padding:{rng.choice([2, 3, 4, 6])}px 6px;
-  {rng.choice(['border:1px solid ' + edge, 'border-bottom:1px solid ' + edge, ''])}}}
-& .tab{{padding:4px 9px;color:{ink};{rng.choice(['border:1px solid ' + edge, 'border-bottom:2px solid transparent'])}}}
-& .tab.on{{border-bottom:2px solid {accent};{rng.choice(['font-weight:bold', 'color:' + accent, ''])}}}
+  {rng.choice(["border:1px solid " + edge, "border-bottom:1px solid " + edge, ""])}}}
+& .tab{{padding:4px 9px;color:{ink};{rng.choice(["border:1px solid " + edge, "border-bottom:2px solid transparent"])}}}
+& .tab.on{{border-bottom:2px solid {accent};{rng.choice(["font-weight:bold", "color:" + accent, ""])}}}
 & .chip{{border:1px solid {edge};border-radius:99px;padding:1px 8px;color:{ink}}}
 & .pic{{background:hsl({rng.randint(0, 359)} 40% {rng.randint(50, 85)}%);border-radius:{radius}px}}
 & .side{{width:{rng.randint(84, 140)}px;flex:none;border-right:1px solid {edge};background:{panel}}}
@@ -156,7 +172,9 @@ def _link_css(rng: random.Random) -> str:
 
 def _button_css(rng: random.Random, accent: str, ink: str, edge: str, radius: int, dark: bool) -> str:
     pad = f"{rng.choice([2, 3, 4, 5, 7])}px {rng.choice([6, 8, 10, 14])}px"
-    shape = f"display:inline-block;font:inherit;padding:{pad};border-radius:{rng.choice([radius, radius, 99])}px;"
+    shape = (
+        f"display:inline-block;font:inherit;padding:{pad};border-radius:{rng.choice([radius, radius, 99])}px;"
+    )
     shape += rng.choice(["", "", "font-weight:bold;", "font-size:.9em;"])
     styles = {
         "solid": f"background:{accent};color:#fff;border:0",
@@ -186,7 +204,7 @@ padding:{rng.choice([1, 2, 3, 5])}px {rng.choice([3, 5, 8])}px;{look};min-width:
 margin:0 4px 0 0;vertical-align:-2px;accent-color:{accent}}}
 & .field{{margin:0 0 {rng.choice([3, 5, 8])}px}}& .stack label{{display:block}}& .stack input{{width:100%}}
 & .inline{{display:flex;align-items:center;gap:6px}}& .inline label{{width:{rng.randint(70, 120)}px;flex:none;
-text-align:{rng.choice(['left', 'right'])}}}& .inline input{{flex:1}}"""
+text-align:{rng.choice(["left", "right"])}}}& .inline input{{flex:1}}"""
 
 
 # ---- controls
@@ -198,7 +216,9 @@ def _text_field(b: Builder, name: str, style: str, form: int, filled: bool) -> s
     kind = "password" if "password" in name.lower() and b.chance(0.6) else "text"
     placeholder = name if style == "inside" else ""
     if not placeholder and b.chance(0.2):
-        placeholder = b.rng.choice([f"Enter {name.lower()}", "Optional", "e.g. " + b.words.value_for(name), "..."])
+        placeholder = b.rng.choice(
+            [f"Enter {name.lower()}", "Optional", "e.g. " + b.words.value_for(name), "..."]
+        )
     mark = b.add("field", name, value=value, form=form)
     focus = ' class="focus"' if b.chance(0.06) else ""
     if b.chance(0.08) and style != "inline":
@@ -248,9 +268,11 @@ def _paragraph(b: Builder) -> str:
 
 def _buttons(b: Builder) -> str:
     names = b.distinct(b.words.command, b.rng.randint(1, 5))
-    return f'<div class="row block {b.rng.choice(["", "end", "wide"])}">' + "".join(
-        b.button(name, b.rng.choice(["btn", "btn2"])) for name in names
-    ) + "</div>"
+    return (
+        f'<div class="row block {b.rng.choice(["", "end", "wide"])}">'
+        + "".join(b.button(name, b.rng.choice(["btn", "btn2"])) for name in names)
+        + "</div>"
+    )
 
 
 def _form(b: Builder) -> str:
@@ -318,7 +340,9 @@ def _open_select(b: Builder) -> str:
 
 
 def _ticked(b: Builder) -> str:
-    make = b.rng.choice([b.words.thing, b.words.place, lambda: b.words.cased(b.words.noun()), b.words.command])
+    make = b.rng.choice(
+        [b.words.thing, b.words.place, lambda: b.words.cased(b.words.noun()), b.words.command]
+    )
     names = b.distinct(make, b.rng.randint(2, 6))
     legend = f"<div><b>{esc(b.words.cased(b.words.noun()))}</b></div>" if b.chance(0.5) else ""
     return legend + _ticks(b, b.rng.choice(["checkbox", "radio"]), names, b.chance(0.4))
@@ -331,7 +355,11 @@ def _search(b: Builder, nowrap: str = "") -> str:
     box = f'<input {mark} placeholder="{esc(name)}" value="{esc(value)}" style="width:{b.rng.randint(90, 190)}px">'
     if b.chance(0.2):
         box = f"<label>{esc(name)}</label> " + box.replace(f'placeholder="{esc(name)}"', "")
-    go = b.button(b.rng.choice(["Search", "Search", "Go", "Find"]), "btn", concept="search") if b.chance(0.65) else ""
+    go = (
+        b.button(b.rng.choice(["Search", "Search", "Go", "Find"]), "btn", concept="search")
+        if b.chance(0.65)
+        else ""
+    )
     return f'<div class="row {nowrap}">{box}{go}</div>'
 
 
@@ -341,7 +369,9 @@ def _search_block(b: Builder) -> str:
 
 def _table(b: Builder) -> str:
     columns = b.distinct(lambda: b.words.cased(b.words.noun()), b.rng.randint(1, 3))
-    actions = b.rng.choice([[], ["Edit"], ["Delete"], ["Edit", "Delete"], ["View"], ["Open"], [b.words.command()]])
+    actions = b.rng.choice(
+        [[], ["Edit"], ["Delete"], ["Edit", "Delete"], ["View"], ["Open"], [b.words.command()]]
+    )
     style = b.rng.choice(["btn", "btn2", "link"])
     rows = []
     for thing in b.distinct(lambda: b.rng.choice([b.words.thing, b.words.person])(), b.rng.randint(2, 6)):
@@ -351,13 +381,17 @@ def _table(b: Builder) -> str:
             f" {b.link(a, style='link', context=thing) if style == 'link' else b.button(a, style, context=thing)}"
             for a in actions
         )
-        rows.append("<tr>" + "".join(f"<td>{c}</td>" for c in cells) + (f"<td>{ends}</td>" if ends else "") + "</tr>")
+        rows.append(
+            "<tr>" + "".join(f"<td>{c}</td>" for c in cells) + (f"<td>{ends}</td>" if ends else "") + "</tr>"
+        )
     head = "".join(f"<th>{esc(c)}</th>" for c in ["Name", *columns, *([""] if actions else [])])
     return f'<table class="block"><tr>{head}</tr>{"".join(rows)}</table>'
 
 
 def _cell(b: Builder) -> str:
-    return b.rng.choice([b.words.price, b.words.noun, lambda: str(b.rng.randint(0, 9999)), lambda: b.words.pick(CITIES)])()
+    return b.rng.choice(
+        [b.words.price, b.words.noun, lambda: str(b.rng.randint(0, 9999)), lambda: b.words.pick(CITIES)]
+    )()
 
 
 def _cards(b: Builder) -> str:
@@ -366,7 +400,11 @@ def _cards(b: Builder) -> str:
     picture, horizontal, linked = b.chance(0.5), b.chance(0.35), b.chance(0.35)
     cards = []
     for thing in b.distinct(b.words.thing, b.rng.randint(2, 6)):
-        pic = f'<div class="pic" style="height:{b.rng.randint(18, 60)}px;min-width:44px"></div>' if picture else ""
+        pic = (
+            f'<div class="pic" style="height:{b.rng.randint(18, 60)}px;min-width:44px"></div>'
+            if picture
+            else ""
+        )
         title = b.link(thing) if linked else f"<b>{esc(thing)}</b>"
         button = b.button(name, context=thing, concept="cart" if label == "cart" else "") if name else ""
         note = f'<div class="small faint">{esc(b.words.sentence(2, 6))}</div>' if b.chance(0.4) else ""
@@ -399,16 +437,23 @@ def _tabs(b: Builder) -> str:
 def _accordion(b: Builder) -> str:
     rows = []
     sign = b.rng.choice([("▸", "▾"), ("+", "−"), ("›", "⌄")])
-    for name in b.distinct(b.rng.choice([b.words.thing, b.words.place, b.words.command]), b.rng.randint(2, 4)):
+    for name in b.distinct(
+        b.rng.choice([b.words.thing, b.words.place, b.words.command]), b.rng.randint(2, 4)
+    ):
         is_open = b.chance(0.25)
         body = f'<div class="small pad">{esc(b.words.sentence(6, 14))}</div>' if is_open else ""
         mark = b.add("button", name)
-        rows.append(f'<div class="panel" {"" if is_open else mark}><span {mark if is_open else ""}>{sign[is_open]} {esc(name)}</span>{body}</div>')
+        rows.append(
+            f'<div class="panel" {"" if is_open else mark}><span {mark if is_open else ""}>{sign[is_open]} {esc(name)}</span>{body}</div>'
+        )
     return f'<div class="block">{"".join(rows)}</div>'
 
 
 def _chips(b: Builder) -> str:
-    chips = "".join(b.link(n, "button", "chip") for n in b.distinct(lambda: b.words.cased(b.words.noun()), b.rng.randint(3, 7)))
+    chips = "".join(
+        b.link(n, "button", "chip")
+        for n in b.distinct(lambda: b.words.cased(b.words.noun()), b.rng.randint(3, 7))
+    )
     return f'<div class="row block">{chips}</div>'
 
 
@@ -417,7 +462,9 @@ def _pagination(b: Builder) -> str:
     pages = "".join(
         f"<b>{n}</b>" if n == current else b.link(str(n), "link", "link") for n in range(1, last + 1)
     )
-    previous, following = b.rng.choice([("Previous", "Next"), ("Prev", "Next"), ("Older", "Newer"), ("«", "»")])
+    previous, following = b.rng.choice(
+        [("Previous", "Next"), ("Prev", "Next"), ("Older", "Newer"), ("«", "»")]
+    )
     ends = [b.link(previous), b.link(following)] if previous != "«" else [previous, following]
     return f'<div class="row wide block">{ends[0]}{pages}{ends[1]}</div>'
 
@@ -429,8 +476,12 @@ def _crumbs(b: Builder) -> str:
 
 
 def _alert(b: Builder) -> str:
-    close = b.button(b.rng.choice(["Dismiss", "Close", "Got it", "OK", "Undo"]), "btn2") if b.chance(0.6) else ""
-    return f'<div class="panel row between block nowrap"><span>{esc(b.words.sentence(3, 9))}</span>{close}</div>'
+    close = (
+        b.button(b.rng.choice(["Dismiss", "Close", "Got it", "OK", "Undo"]), "btn2") if b.chance(0.6) else ""
+    )
+    return (
+        f'<div class="panel row between block nowrap"><span>{esc(b.words.sentence(3, 9))}</span>{close}</div>'
+    )
 
 
 def _facts(b: Builder) -> str:
@@ -449,14 +500,27 @@ def _cart(b: Builder) -> str:
         for t in b.distinct(b.words.thing, b.rng.randint(1, 4))
     )
     checkout = b.button(b.rng.choice(CONCEPTS["checkout"]), concept="checkout")
-    go_on = b.link(b.rng.choice(["Continue shopping", "Back to shop", "Keep shopping"])) if b.chance(0.5) else ""
+    go_on = (
+        b.link(b.rng.choice(["Continue shopping", "Back to shop", "Keep shopping"])) if b.chance(0.5) else ""
+    )
     return f'<div class="block">{rows}<div class="row between"><b>Total {esc(b.words.price())}</b>{go_on}{checkout}</div></div>'
 
 
 def _done(b: Builder) -> str:
     """What a page says when something worked."""
-    said = b.rng.choice(["Thank you", "Thank you!", "Success", "All done", "Saved", "Order confirmed", "Message sent", "Added"])
-    return f'<h1>{said}</h1><p>{esc(b.words.sentence(4, 10))}</p>{_paragraph(b)}'
+    said = b.rng.choice(
+        [
+            "Thank you",
+            "Thank you!",
+            "Success",
+            "All done",
+            "Saved",
+            "Order confirmed",
+            "Message sent",
+            "Added",
+        ]
+    )
+    return f"<h1>{said}</h1><p>{esc(b.words.sentence(4, 10))}</p>{_paragraph(b)}"
 
 
 def _timeline(b: Builder) -> str:
@@ -485,10 +549,27 @@ BLOCKS: dict[Callable[[Builder], str], float] = {
 HELD_OUT_BLOCKS = {**BLOCKS, _timeline: 2, _plans: 2}
 
 CONCEPTS = {
-    "cart": ["Add to cart", "Add to cart", "Add to cart", "Add to basket", "Add to bag", "Buy now", "Buy", "Add"],
+    "cart": [
+        "Add to cart",
+        "Add to cart",
+        "Add to cart",
+        "Add to basket",
+        "Add to bag",
+        "Buy now",
+        "Buy",
+        "Add",
+    ],
     "open_cart": ["Cart", "Cart", "Basket", "Bag", "View cart", "My cart", "Shopping cart", "Your basket"],
     "checkout": ["Checkout", "Checkout", "Check out", "Go to checkout", "Proceed to checkout"],
-    "order": ["Place order", "Place order", "Order now", "Complete order", "Confirm order", "Buy now", "Submit order"],
+    "order": [
+        "Place order",
+        "Place order",
+        "Order now",
+        "Complete order",
+        "Confirm order",
+        "Buy now",
+        "Submit order",
+    ],
     "pay": ["Pay now", "Pay", "Make payment"],
     "login": ["Log in", "Login", "Sign in"],
     "signup": ["Sign up", "Register", "Create account", "Join now"],
@@ -533,12 +614,18 @@ def _column(b: Builder) -> str:
 def _with_top_bar(b: Builder) -> str:
     foot = ""
     if b.chance(0.3):
-        foot = '<div class="bar row small wide">' + "".join(b.link(n) for n in b.distinct(b.words.place, 4)) + "</div>"
+        foot = (
+            '<div class="bar row small wide">'
+            + "".join(b.link(n) for n in b.distinct(b.words.place, 4))
+            + "</div>"
+        )
     return f'{_top_bar(b)}<div class="pad">{_blocks(b, 1, 5)}</div>{foot}'
 
 
 def _with_sidebar(b: Builder, right: bool = False) -> str:
-    entries = "".join(f'<div style="margin:3px 0">{b.link(n)}</div>' for n in b.distinct(b.words.place, b.rng.randint(3, 9)))
+    entries = "".join(
+        f'<div style="margin:3px 0">{b.link(n)}</div>' for n in b.distinct(b.words.place, b.rng.randint(3, 9))
+    )
     side = f'<div class="side pad">{entries}</div>'
     main = f'<div class="pad" style="flex:1;min-width:0">{_blocks(b, 1, 4)}</div>'
     bar = _top_bar(b) if b.chance(0.4) else ""
@@ -563,7 +650,12 @@ def _modal(b: Builder) -> str:
     return f'<div class="over"><div class="panel" style="width:{b.rng.randint(200, 360)}px">{title}{inner}</div></div>'
 
 
-LAYOUTS: dict[Callable[[Builder], str], float] = {_column: 4, _with_top_bar: 5, _with_sidebar: 2, _centred: 1.5}
+LAYOUTS: dict[Callable[[Builder], str], float] = {
+    _column: 4,
+    _with_top_bar: 5,
+    _with_sidebar: 2,
+    _centred: 1.5,
+}
 HELD_OUT_LAYOUTS: dict[Callable[[Builder], str], float] = {
     _column: 3, _with_top_bar: 3, _with_sidebar: 1, _two_columns: 2, lambda b: _with_sidebar(b, True): 2, _centred: 1,
 }  # fmt: skip

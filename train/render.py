@@ -16,8 +16,7 @@ ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 IGNORE, NOTHING = 255, 0
 ROLES = ["none", "button", "link", "tab", "field", "search", "select", "checkbox", "radio", "option"]
 
-EXTRACT = (
-    """
+EXTRACT = """
 (async () => {
   await document.fonts.ready;
   const pages = [];
@@ -58,7 +57,6 @@ EXTRACT = (
   return JSON.stringify(pages);
 })()
 """
-)
 
 
 @dataclass

@@ -98,13 +98,22 @@ class TaskWriter:
         url = f"https://{self.words.noun()}.example/{self.rng.choice(['', self.words.noun()])}"
         text, step = self.rng.choice(
             [
-                (["go back", "go back to the previous page", "return to the last page"], Step("Go back", {"action": "back"})),
+                (
+                    ["go back", "go back to the previous page", "return to the last page"],
+                    Step("Go back", {"action": "back"}),
+                ),
                 (["reload the page", "refresh the page", "refresh"], Step("Reload", {"action": "reload"})),
-                ([f"go to {url}", f"open {url}", f"navigate to {url}"], Step(f"Open {url}", {"action": "goto", "url": url})),
+                (
+                    [f"go to {url}", f"open {url}", f"navigate to {url}"],
+                    Step(f"Open {url}", {"action": "goto", "url": url}),
+                ),
                 (["scroll down", "scroll down the page", "scroll further down"], scroll_step(True)),
                 (["scroll up", "scroll up a bit"], scroll_step(False)),
                 *[
-                    ([f"press {key}", f"hit {key}", f"press the {key} key"], Step(f"Press {key}", key_action(key)))
+                    (
+                        [f"press {key}", f"hit {key}", f"press the {key} key"],
+                        Step(f"Press {key}", key_action(key)),
+                    )
                     for key in ("Enter", "Escape", "Tab")
                 ],
             ]
@@ -140,7 +149,9 @@ class TaskWriter:
                 text, line = self.say.click(element.role, x, name), f"Click '{name}' of '{c}'"
             else:
                 q = self.say.quote(name)
-                x = self.rng.choice([f"the {nth} {q}", f"the {nth} {q} {element.role}", f"the {nth} {element.role} {q}"])
+                x = self.rng.choice(
+                    [f"the {nth} {q}", f"the {nth} {q} {element.role}", f"the {nth} {element.role} {q}"]
+                )
                 text, line = self.say.click(element.role, x, name), f"Click the {nth} '{name}'"
         return Clause(text, [Step(line, self._click(element), self._box(element))], 0)
 
@@ -165,10 +176,15 @@ class TaskWriter:
         return Clause(self.say.type("field", name, value), [self._typing(element, name, value)], 0)
 
     def _search_clause(self, element: Element) -> Clause:
-        query = self.rng.choice([self.words.thing, self.words.noun, self.words.value_for("x").__str__])() or "lamp"
+        query = (
+            self.rng.choice([self.words.thing, self.words.noun, self.words.value_for("x").__str__])()
+            or "lamp"
+        )
         text = self.rng.choice(SEARCH).format(t=self.say.quote(query))
         if self.rng.random() < 0.15:
-            return Clause(self.say.type("search", element.name, query), [self._typing(element, element.name, query)], 0)
+            return Clause(
+                self.say.type("search", element.name, query), [self._typing(element, element.name, query)], 0
+            )
         steps = [self._typing(element, element.name, query), Step("Press Enter", key_action("Enter"))]
         return Clause(text, steps, self.rng.choice([0, 0, 1]))
 
@@ -187,7 +203,9 @@ class TaskWriter:
         return Clause(self._pick_text(option, name), [Step(f"Open '{name}'", {}), step], 1)
 
     def _pick_text(self, option: str, name: str) -> str:
-        return self.rng.choice(PICK).format(q=self.say.quote(option), x=self.say.thing("select", name), n=name)
+        return self.rng.choice(PICK).format(
+            q=self.say.quote(option), x=self.say.thing("select", name), n=name
+        )
 
     # ---- forms
 
@@ -209,7 +227,11 @@ class TaskWriter:
             name = self.say.cased(submit.name)
             concept = submit.concept or "submit"
             by_name = self.rng.random() < 0.6 or concept not in CONCEPT
-            end = self.say.click("button", self.say.thing("button", name), name) if by_name else self.rng.choice(CONCEPT[concept])
+            end = (
+                self.say.click("button", self.say.thing("button", name), name)
+                if by_name
+                else self.rng.choice(CONCEPT[concept])
+            )
             text += self.rng.choice([" and ", ", then ", " and then ", ", and "]) + end
             shown = name if by_name else submit.name
             box = self._box(submit) if submit.id in self.scene.boxes else None
@@ -246,7 +268,9 @@ class TaskWriter:
 
     def _imagined_concept(self) -> Clause:
         key = self.rng.choice([*CONCEPT.keys(), "cart_of", "cart_nth"])
-        label = self.rng.choice(CONCEPTS.get("cart" if key.startswith("cart") else key, ["Submit", "Send", "OK"]))
+        label = self.rng.choice(
+            CONCEPTS.get("cart" if key.startswith("cart") else key, ["Submit", "Send", "OK"])
+        )
         nth, thing = self.rng.choice(ORDINALS[:4]), self.words.thing()
         line = {"cart_of": f"Click '{label}' of '{thing}'", "cart_nth": f"Click the {nth} '{label}'"}
         text = self.rng.choice(CONCEPT[key]).format(o=nth, c=self.say.quote(thing))
@@ -262,7 +286,9 @@ class TaskWriter:
     def _embed(self, clause: Clause, kind: str, before: list[str] | None = None) -> Turn:
         """Sets the clause among imagined ones; `before` are lines that its own step already cost."""
         assert clause.now is not None
-        earlier, later = self.rng.choice([(0, 0)] * 5 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)])
+        earlier, later = self.rng.choice(
+            [(0, 0)] * 5 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)]
+        )
         past = [self._imagined() for _ in range(earlier)]
         future = [self._imagined() for _ in range(later)]
         done = [step for c in past for step in c.steps] + clause.steps[: clause.now]
@@ -292,7 +318,9 @@ class TaskWriter:
 
     def _pick_element(self) -> Element:
         """Fields and odd roles more often than their number, so that every skill is practised."""
-        weights = [{"field": 2.0, "search": 3.0, "select": 2.0, "option": 1.0}.get(e.role, 1.0) for e in self.visible]
+        weights = [
+            {"field": 2.0, "search": 3.0, "select": 2.0, "option": 1.0}.get(e.role, 1.0) for e in self.visible
+        ]
         return self.rng.choices(self.visible, weights)[0]
 
     def _twins(self, element: Element) -> list[Element]:
@@ -323,7 +351,10 @@ def snapshot_text(task: str, lines: list[str]) -> str:
 
 def relative_centre(box: Box) -> list[int]:
     x, y, w, h = box
-    return [min(1000, max(0, round((x + w / 2) * 1000 / WIDTH))), min(1000, max(0, round((y + h / 2) * 1000 / HEIGHT)))]
+    return [
+        min(1000, max(0, round((x + w / 2) * 1000 / WIDTH))),
+        min(1000, max(0, round((y + h / 2) * 1000 / HEIGHT))),
+    ]
 
 
 def scroll_step(down: bool) -> Step:

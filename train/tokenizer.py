@@ -9,17 +9,44 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+CONTROL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+]
 CONTROL += ["<|video_pad|>"]
 ACTIONS = """left_click right_click double_click triple_click middle_click mouse_move left_click_drag type key scroll
 hscroll wait goto back forward reload new_tab switch_tab close_tab answer terminate ask_user""".split()
 PARAMETERS = ["coordinate", "start_coordinate", "text", "keys", "pixels", "time", "url", "tab", "status"]
 CALL = "<tool_call>\n<function=computer_use>\n<parameter=action>\n"
 END_PARAMETER, END_CALL = "\n</parameter>\n", "</function>\n</tool_call>"
-SCAFFOLD = ["<think>", "</think>", "<tool_call>", "</tool_call>", CALL, f"\n\n{CALL}", END_PARAMETER, END_CALL]
+SCAFFOLD = [
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "</tool_call>",
+    CALL,
+    f"\n\n{CALL}",
+    END_PARAMETER,
+    END_CALL,
+]
 SCAFFOLD += [f"{name}{END_PARAMETER}" for name in ACTIONS] + [f"<parameter={name}>\n" for name in PARAMETERS]
 # What nearly every turn says; one token each keeps turns short.
-PHRASES = ["user\n", "assistant\n", "Task: ", "\nDone:\n", "Click '", "Click the ", "Type '", "' into '", "' of '", "Open '"]
+PHRASES = [
+    "user\n",
+    "assistant\n",
+    "Task: ",
+    "\nDone:\n",
+    "Click '",
+    "Click the ",
+    "Type '",
+    "' into '",
+    "' of '",
+    "Open '",
+]
 PHRASES += ["Press ", "Scroll down", "Scroll up", " (no change)", "Done", '["Enter"]', "success"]
 X_TOKENS = [f"[{n}" for n in range(1001)]
 Y_TOKENS = [f", {n}]" for n in range(1001)]

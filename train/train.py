@@ -1,8 +1,9 @@
 """Trains the built-in model in units of minutes: `python -m train.train --minutes 8.5 --of 25 --state DIR --out DIR`.
 
 State (weights, optimizers, place in the data) lives in --state and is picked up by the next unit; --out receives what
-comes home: bf16 weights in shards of at most 15 MiB, the log, and curves. `--of` is the whole time budget, which sets
-the learning-rate schedule. The data is a function of the seed and the unit.
+comes home: bf16 weights in shards of at most 15 MiB, the log, and compiled graphs for the next fresh machine
+(--graphs). `--of` is the whole time budget, which sets the learning-rate schedule; `--init` starts from weights that
+came home earlier. The data is a function of the seed and the unit.
 """
 
 import argparse
@@ -11,14 +12,15 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
-from .data import batches, loader, to_device
+from .data import ahead, batches, loader, to_device
 from .model import Trainee, balance_routers
 from .optim import make_optimizers, schedule
 from .tokenizer import make_tokenizer
 
-WEIGHTS = {"token": 1.0, "x": 1.0, "y": 1.0, "point": 0.3, "look": 0.7, "read": 0.6, "role": 0.1, "mtp": 0.05}
+WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "read": 1.5, "role": 0.2, "mtp": 0.1}
 SHARD = 15 << 20
 
 
@@ -28,15 +30,19 @@ def main() -> None:
     torch.manual_seed(args.seed)
     balance_routers()
     trainee = Trainee(make_tokenizer()).to(args.device)
-    optimizers = make_optimizers(trainee)
+    trainee.trains_mtp = args.mtp
+    optimizers = make_optimizers(trainee, args.lr)
     state = _resume(args, trainee, optimizers)
     if args.compile:
-        _compile(trainee)
-    print(f"{sum(p.numel() for p in trainee.model.parameters()) / 1e6:.2f} M parameters; unit {state['unit']}", flush=True)
+        _compile(trainee, args.graphs)
+    print(
+        f"{sum(p.numel() for p in trainee.model.parameters()) / 1e6:.2f} M parameters; unit {state['unit']}",
+        flush=True,
+    )
     held_out = batches(loader(4242, "heldout", 1), args.pages)
     checks = [next(held_out) for _ in range(args.checks)]
     del held_out
-    stream = batches(loader(args.seed + state["unit"], "train", args.workers), args.pages)
+    stream = ahead(batches(loader(args.seed + state["unit"], "train", args.workers), args.pages))
     log = (args.out / f"log-{state['unit']}.jsonl").open("w")
     _train(args, trainee, optimizers, state, stream, checks, log)
     state["unit"] += 1
@@ -91,9 +97,12 @@ def _check(args, trainee, checks) -> dict[str, float]:
     return {k: _mean([row[k] for row in rows]) for k in rows[0]}
 
 
-def _compile(trainee: Trainee) -> None:
-    """Layer by layer: every layer of a kind shares one compiled graph per shape."""
+def _compile(trainee: Trainee, graphs: Path | None) -> None:
+    """Layer by layer: every layer of a kind shares one compiled graph per shape. `graphs`: those of an earlier
+    machine of the same kind, which save two minutes."""
     torch._dynamo.config.cache_size_limit = 64
+    if graphs and graphs.exists():
+        torch.compiler.load_cache_artifacts(graphs.read_bytes())
     for block in trainee.model.visual.blocks:
         block.compile(dynamic=False)
     for layer in trainee.model.language_model.layers:
@@ -116,10 +125,19 @@ def _resume(args, trainee, optimizers) -> dict:
 
 
 def _load_init(folder: Path, trainee: Trainee) -> None:
-    """Weights that came home from an earlier session; optimizer state starts afresh."""
-    from safetensors.torch import load_file
-
-    weights = {k: v.float() for path in sorted(folder.glob("weights-*.safetensors")) for k, v in load_file(path).items()}
+    """Weights that came home from an earlier session. A vocabulary that has grown keeps its old rows: tokens are
+    matched by their text."""
+    weights = {
+        k: v.float() for p in sorted(folder.glob("weights-*.safetensors")) for k, v in load_file(p).items()
+    }
+    name = "model.language_model.embed_tokens.weight"
+    if (folder / "tokenizer.json").exists():
+        before = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        after, rows = make_tokenizer(), trainee.state_dict()[name].clone()
+        for token, index in after.get_vocab().items():
+            if (old := before.token_to_id(token)) is not None:
+                rows[index] = weights[name][old]
+        weights[name] = rows
     trainee.load_state_dict(weights)
 
 
@@ -140,6 +158,8 @@ def _save(args, trainee, optimizers, state) -> None:
         size += 2 * narrow.numel()
     for i, shard in enumerate(shards):
         save_file(shard, args.out / f"weights-{i:02}.safetensors")
+    if args.compile and (artifacts := torch.compiler.save_cache_artifacts()):
+        (args.out / "graphs.bin").write_bytes(artifacts[0])
 
 
 def _report(row: dict, log) -> None:
@@ -156,10 +176,19 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=8.5, help="length of this unit")
     parser.add_argument("--of", type=float, default=25, help="minutes of the whole training")
-    parser.add_argument("--state", type=Path, default=Path("/tmp/saccade-train"), help="where units hand over")
+    parser.add_argument(
+        "--state", type=Path, default=Path("/tmp/saccade-train"), help="where units hand over"
+    )
     parser.add_argument("--out", type=Path, required=True, help="where weights and logs come home to")
     parser.add_argument("--init", type=Path, help="folder with weights-*.safetensors to start from")
-    parser.add_argument("--pages", type=int, default=32, help="pages per step")
+    parser.add_argument(
+        "--graphs", type=Path, help="graphs.bin of an earlier unit on the same kind of machine"
+    )
+    parser.add_argument("--lr", type=float, default=0.4, help="factor on the optimizers' base rates")
+    parser.add_argument(
+        "--mtp", action=argparse.BooleanOptionalAction, default=False, help="train the MTP head too"
+    )
+    parser.add_argument("--pages", type=int, default=48, help="pages per step")
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--checks", type=int, default=4, help="held-out batches")
     parser.add_argument("--check-every", type=int, default=500)

@@ -93,7 +93,9 @@ number|Telephone|Mobile|Address|Street|Street address|City|Town|Postcode|Zip cod
 Website|Subject|Message|Comment|Notes|Title|Description|Quantity|Amount|Price|Budget|Age|Date|Start date|End date|Due
 date|Birthday|Time|Department|Reference|Order number|Coupon code|Promo code|Gift code|Card number|Name on card|Account
 number|Nickname|Keyword|Location|Destination|From|To|Guests|Room|Tag|Label|URL|Host|Port|Folder|Color|Size|Weight|Height|
-Width|Search|Filter|Query|Question|Answer|Feedback|Language|Project|Team|Manager|Category""".replace("\n", " ").split("|")
+Width|Search|Filter|Query|Question|Answer|Feedback|Language|Project|Team|Manager|Category""".replace(
+    "\n", " "
+).split("|")
 
 SEARCH_NAMES = """Search|Search products|Search here|Search the site|Find products|Search items|What are you looking
 for?|Search articles|Find a place|Search everything|Search shop|Search store|Looking for something?|Search catalog|Search
@@ -125,7 +127,9 @@ class Words:
 
     def pseudo(self) -> str:
         for _ in range(60):
-            parts = [self.rng.choice(CONSONANTS) + self.rng.choice(VOWELS) for _ in range(self.rng.randint(1, 3))]
+            parts = [
+                self.rng.choice(CONSONANTS) + self.rng.choice(VOWELS) for _ in range(self.rng.randint(1, 3))
+            ]
             word = "".join(parts) + self.rng.choice(ENDINGS)
             if is_held_out(word) == self.held_out and len(word) > 2:
                 return word
@@ -165,7 +169,11 @@ class Words:
             return verb
         if r < 0.85:
             return self._sentence(f"{verb} {self.noun()}")
-        return self._sentence(f"{verb} {self.pick(ADJECTIVES)} {self.noun()}") if r < 0.95 else self.cased(self.noun())
+        return (
+            self._sentence(f"{verb} {self.pick(ADJECTIVES)} {self.noun()}")
+            if r < 0.95
+            else self.cased(self.noun())
+        )
 
     def _sentence(self, text: str) -> str:
         style = self.rng.random()
@@ -183,15 +191,66 @@ class Words:
         if r < 0.8:
             return self.cased(f"{self.pick(ADJECTIVES)} {self.noun()}")
         return self.rng.choice(
-            ["Home", "About", "About us", "Contact", "Help", "Support", "Blog", "News", "Pricing", "Log in", "Sign in"]
-            + ["Sign up", "Register", "Settings", "Profile", "Cart", "Basket", "FAQ", "Careers", "Privacy", "Terms"]
-            + ["Deals", "Shop", "Products", "Orders", "My account", "Categories", "Docs", "Dashboard", "Help center"]
+            [
+                "Home",
+                "About",
+                "About us",
+                "Contact",
+                "Help",
+                "Support",
+                "Blog",
+                "News",
+                "Pricing",
+                "Log in",
+                "Sign in",
+            ]
+            + [
+                "Sign up",
+                "Register",
+                "Settings",
+                "Profile",
+                "Cart",
+                "Basket",
+                "FAQ",
+                "Careers",
+                "Privacy",
+                "Terms",
+            ]
+            + [
+                "Deals",
+                "Shop",
+                "Products",
+                "Orders",
+                "My account",
+                "Categories",
+                "Docs",
+                "Dashboard",
+                "Help center",
+            ]
         )
 
     def sentence(self, low: int = 4, high: int = 12) -> str:
-        glue = ["the", "a", "of", "and", "in", "to", "for", "with", "is", "on", "our", "your", "this", "are", "by", "from"]
+        glue = [
+            "the",
+            "a",
+            "of",
+            "and",
+            "in",
+            "to",
+            "for",
+            "with",
+            "is",
+            "on",
+            "our",
+            "your",
+            "this",
+            "are",
+            "by",
+            "from",
+        ]
         words = [
-            self.rng.choice(glue) if self.rng.random() < 0.4 else self.noun() for _ in range(self.rng.randint(low, high))
+            self.rng.choice(glue) if self.rng.random() < 0.4 else self.noun()
+            for _ in range(self.rng.randint(low, high))
         ]
         text = " ".join(words)
         return text[0].upper() + text[1:] + self.rng.choice([".", ".", ".", "!", "?", ""])
@@ -201,8 +260,12 @@ class Words:
         return self.rng.choice(["${}", "${}", "€{}", "£{}", "{} €", "{} USD"]).format(amount)
 
     def email(self) -> str:
-        host = self.rng.choice(["example.com", "example.org", "mail.test", f"{self.pseudo()}.com", f"{self.noun()}.net"])
-        user = self.rng.choice([self.pick(FIRST), self.noun(), f"{self.pick(FIRST)}.{self.pick(LAST)}", self.pseudo()])
+        host = self.rng.choice(
+            ["example.com", "example.org", "mail.test", f"{self.pseudo()}.com", f"{self.noun()}.net"]
+        )
+        user = self.rng.choice(
+            [self.pick(FIRST), self.noun(), f"{self.pick(FIRST)}.{self.pick(LAST)}", self.pseudo()]
+        )
         return f"{user}{self.rng.choice(['', '', str(self.rng.randint(1, 99))])}@{host}".lower()
 
     def value_for(self, field: str) -> str:
@@ -216,7 +279,10 @@ class Words:
             return rng.choice(["{y}-{m:02}-{d:02}", "{d:02}/{m:02}/{y}", "{m}/{d}/{y}"]).format(
                 y=rng.randint(1950, 2030), m=rng.randint(1, 12), d=rng.randint(1, 28)
             )
-        if any(w in name for w in ("zip", "postcode", "number", "quantity", "amount", "age", "port", "code", "guests")):
+        if any(
+            w in name
+            for w in ("zip", "postcode", "number", "quantity", "amount", "age", "port", "code", "guests")
+        ):
             return str(rng.randint(1, 10 ** rng.randint(1, 6)))
         if "name" in name and "user" not in name:
             return rng.choice([self.person(), self.person(), self.pick(FIRST), self.pick(LAST)])
@@ -242,4 +308,6 @@ class Words:
             return self.sentence(3, 5).rstrip(".!?")
         if r < 0.93:
             return self.pseudo() + self.rng.choice(["", str(self.rng.randint(0, 99))])
-        return "".join(self.rng.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHKLMNPQRSTUVW0123456789-_.") for _ in range(7))
+        return "".join(
+            self.rng.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHKLMNPQRSTUVW0123456789-_.") for _ in range(7)
+        )
