@@ -38,6 +38,18 @@ HANDLED = {
 
 
 @dataclass(frozen=True)
+class BlockFP8:
+    """Matrices stored as e4m3 times one scale per block of (rows, columns); `skipped` modules are not."""
+
+    block: tuple[int, int]
+    skipped: tuple[str, ...]
+
+    def covers(self, name: str) -> bool:
+        """Whether the tensor of this name may be stored so."""
+        return not any(f"{name}.".startswith(f"{module}.") for module in self.skipped)
+
+
+@dataclass(frozen=True)
 class RopeConfig:
     theta: float
     partial_rotary_factor: float
@@ -108,6 +120,7 @@ class ModelConfig:
     vision_start_token_id: int
     vision_end_token_id: int
     tie_word_embeddings: bool
+    quantization_config: BlockFP8 | None = None  # of the files; what is loaded is wide
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "ModelConfig":
@@ -145,6 +158,7 @@ class ModelConfig:
                 tie_word_embeddings=bool(
                     raw.get("tie_word_embeddings", raw["text_config"].get("tie_word_embeddings", False))
                 ),
+                quantization_config=_block_fp8(raw.get("quantization_config")),
                 **{key: raw[key] for key in SPECIAL_TOKENS},
             )
         except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
@@ -232,6 +246,24 @@ def _vision_config(raw: dict[str, Any]) -> VisionConfig:
             f"vision hidden_act {raw['hidden_act']!r} is not supported: expected gelu_pytorch_tanh"
         )
     return VisionConfig(**{k: _frozen(v) for k, v in raw.items() if k in known})
+
+
+def _block_fp8(raw: dict[str, Any] | None) -> BlockFP8 | None:
+    if raw is None:
+        return None
+    known = {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "scale_fmt": "float"}
+    free = ("modules_to_not_convert", "dequantize", "weight_block_size")
+    wrong = [key for key, value in raw.items() if key not in free and value not in (None, known.get(key))]
+    block = raw.get("weight_block_size") or []
+    if len(block) != 2 or not all(type(n) is int and n > 0 for n in block):
+        wrong.append("weight_block_size")
+    if wrong or raw.get("quant_method") is None:
+        key = [*wrong, "quant_method"][0]
+        raise CheckpointError(
+            f"quantization_config: {key} {raw.get(key)!r} is not supported: use the bf16 checkpoint or "
+            "the official FP8 one (quant_method fp8, fmt e4m3, weight_block_size [128, 128])"
+        )
+    return BlockFP8((block[0], block[1]), tuple(raw.get("modules_to_not_convert") or ()))
 
 
 def _layer_types(raw: dict[str, Any], hybrid: bool) -> tuple[str, ...]:

@@ -21,14 +21,15 @@ from ..vision.preprocessing import ImageProcessor
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
 from .generation import Generation, ModelReply, Piece, Request, Usage
+from .hub import find_checkpoint
 from .prefill import PictureSlot, Prefill, PrefixCache
+from .quantise import Kind
 from .sampling import Sampling
 from .vlm import VisionLanguageModel
 from .weights import load_model
 
 __all__ = ["Engine", "Generation", "ModelReply", "Piece", "Preferences", "Usage"]
 
-BUILTIN = Path(__file__).parent / "builtin"
 KEPT_PICTURES = 16
 
 
@@ -91,21 +92,24 @@ class Engine:
         device: str | torch.device = "cpu",
         dtype: torch.dtype | None = None,
         threads: int | None = None,
+        quantise: Kind | None = None,
     ) -> "Engine":
-        """Load a local checkpoint folder, or the built-in one by the name "builtin".
+        """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
         `dtype` None: fp32 on a CPU, otherwise the checkpoint's own. `threads` sets torch's threads, for the
-        whole process. Raises CheckpointError for a folder that is missing, incomplete or corrupt.
+        whole process. `quantise` "int8" or "int4" keeps the large matrices as integers. Raises
+        CheckpointError for a checkpoint that is missing, incomplete or corrupt.
         """
-        folder = _folder(path)
+        folder = find_checkpoint(path)
         device = _device(device)
         if threads is not None:
             torch.set_num_threads(threads)
         config = ModelConfig.from_pretrained(folder)
         chat, processor = ChatFormat.from_pretrained(folder, config), _processor(folder, config.vision)
         sampling, preferences = Sampling.from_pretrained(folder), Preferences.from_pretrained(folder)
-        name = "builtin" if folder == BUILTIN else folder.resolve().name
-        model = load_model(folder, device, dtype or (torch.float32 if device.type == "cpu" else None))
+        name = folder.resolve().name if Path(path).is_dir() else Path(path).name
+        dtype = dtype or (torch.float32 if device.type == "cpu" else None)
+        model = load_model(folder, device, dtype, quantise)
         return cls(model, chat, processor, sampling, preferences, name)
 
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> ModelReply:
@@ -176,22 +180,6 @@ class Engine:
 
 def _fingerprint(image: Image.Image) -> str:
     return f"{image.width}x{hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()}"
-
-
-def _folder(path: str | Path) -> Path:
-    if str(path) == "builtin":
-        if not (BUILTIN / "config.json").is_file():
-            raise CheckpointError(
-                f"the built-in model is not in {BUILTIN}: install a release, or name another checkpoint"
-            )
-        return BUILTIN
-    folder = Path(path)
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"there is no checkpoint folder {str(path)!r}: download a Qwen3.5 or Qwen3-VL checkpoint and "
-            'name its folder, or use "builtin"'
-        )
-    return folder
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -1,114 +1,170 @@
 """Weights in the official layout: a table of (checkpoint name, our tensor), streamed tensor by tensor.
 
 Afterwards nothing is missing, nothing is unused, every shape is equal and every value finite, or loading
-fails and names the tensor. Reads and writes safetensors only; nothing here can run code from a file.
+fails and names the tensor. Block FP8 becomes the chosen dtype on the way; so do integers, on demand.
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from .checkpoint import INDEX, SINGLE, Checkpoint, some
 from .config import ModelConfig
+from .hub import find_checkpoint
+from .quantise import Kind, QuantisedWeight, make_quantised
 from .vlm import VisionLanguageModel
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+FP8 = "F8_E4M3"
+EMBEDDING = "model.language_model.embed_tokens.weight"
 FUSED_EXPERTS = re.compile(r"mlp\.experts\.(gate_up_proj|down_proj)$")
+BAR_FROM_BYTES = 2**30
 
 
 def load_model(
-    folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    quantise: Kind | None = None,
 ) -> VisionLanguageModel:
-    """The network of the checkpoint in `folder`, in evaluation mode, without gradients.
+    """The network of a checkpoint (folder, hub id or "builtin"), in evaluation mode, without gradients.
 
-    `dtype` None keeps the checkpoint's own. Raises CheckpointError: missing files, unsupported config,
-    tensors that are missing, unused, misshapen or not finite.
+    `dtype` None keeps the checkpoint's own. `quantise` "int8" or "int4" keeps the large matrices as integers.
+    Raises CheckpointError: missing files, unsupported config, tensors that are missing, unused, misshapen or
+    not finite.
     """
-    folder = Path(folder)
-    config = ModelConfig.from_pretrained(folder)
-    with Checkpoint(folder) as checkpoint:
-        if not any(name.startswith("mtp.") for name in checkpoint.names):
-            config = replace(config, text=replace(config.text, mtp_num_hidden_layers=0))
-        model = empty_model(
-            config, device, dtype or checkpoint.dtype(_official("language_model.embed_tokens.weight"))
-        )
-        fill(model, checkpoint)
+    folder = find_checkpoint(path)
+    config, checkpoint = ModelConfig.from_pretrained(folder), Checkpoint(folder)
+    if not any(name.startswith("mtp.") for name in checkpoint.names):
+        config = replace(config, text=replace(config.text, mtp_num_hidden_layers=0))
+    embedding = checkpoint.stored.get(EMBEDDING)
+    dtype = dtype or FLOATS.get(embedding.dtype if embedding else "", torch.bfloat16)
+    model = empty_model(config, device, dtype, quantise)
+    fill(model, checkpoint)
+    model.config = replace(config, quantization_config=None)
     return model.eval().requires_grad_(False)
 
 
-def empty_model(config: ModelConfig, device: str | torch.device, dtype: torch.dtype) -> VisionLanguageModel:
+def empty_model(
+    config: ModelConfig, device: str | torch.device, dtype: torch.dtype, quantise: Kind | None = None
+) -> VisionLanguageModel:
     """The network with uninitialised parameters: no random numbers that a checkpoint would replace."""
     with torch.device("meta"):
         model = VisionLanguageModel(config)
-    return model._apply(
-        lambda t: torch.empty_like(t, dtype=dtype, device=device) if t.is_meta else t.to(device)
-    )
+        if quantise:
+            make_quantised(model, quantise, dtype)
+
+    def materialise(t: Tensor) -> Tensor:
+        if not t.is_meta:
+            return t.to(device)
+        return torch.empty_like(t, device=device, dtype=dtype if isinstance(t, nn.Parameter) else t.dtype)
+
+    return model._apply(materialise)
 
 
-def fill(model: VisionLanguageModel, checkpoint: "Checkpoint") -> None:
+def fill(model: VisionLanguageModel, checkpoint: Checkpoint) -> None:
     """Copy every tensor of the checkpoint to its place; raises CheckpointError unless both sides match."""
-    slots = list(name_table(model, checkpoint))
+    slots = sorted(name_table(model, checkpoint), key=lambda slot: _file_order(slot.name, checkpoint))
     _reject_leftovers(slots, checkpoint, model)
     with torch.no_grad():
-        for slot in slots:
-            tensor = checkpoint.read(slot.name, slot.shape)
-            slot.target.copy_(tensor.mT if slot.transposed else tensor)
+        for slot in _with_bar(slots, checkpoint):
+            _check_stored(slot, checkpoint, model.config)
+            tensor = checkpoint.read(slot.name)
+            if checkpoint.stored[slot.name].dtype == FP8:
+                tensor = _wide(slot, tensor, checkpoint.read(_scale(slot.name)), model.config)
+            if not slot.fill(tensor):
+                raise CheckpointError(
+                    f"{checkpoint.stored[slot.name].path}: tensor {slot.name} holds NaN or infinity: "
+                    "download the file again"
+                )
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One row of the table: a tensor of the checkpoint and where it goes (a parameter or a view of one)."""
+    """One row of the table: a tensor of the checkpoint and where it goes, a weight or a part of one."""
 
     name: str
-    target: Tensor
+    target: Tensor | QuantisedWeight
+    index: tuple[int | slice, ...] = ()
     transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.target.mT.shape if self.transposed else self.target.shape)
+        shape = torch.empty(self.target.shape, device="meta")[self.index].shape
+        return (*shape[:-2], shape[-1], shape[-2]) if self.transposed else tuple(shape)
+
+    @property
+    def device(self) -> torch.device:
+        return self.target.device if isinstance(self.target, Tensor) else self.target.codes.device
+
+    def fill(self, tensor: Tensor) -> bool:
+        """Copy it into its place; False if not all values are finite there."""
+        tensor = tensor.mT if self.transposed else tensor
+        if isinstance(self.target, QuantisedWeight):
+            self.target.store(tensor, self.index)
+            ends = self.target.scale[self.index].aminmax()
+        else:
+            part = self.target[self.index]
+            part.copy_(tensor)
+            ends = part.aminmax()
+        return bool(torch.isfinite(torch.stack(ends)).all())
 
 
-def name_table(model: VisionLanguageModel, checkpoint: "Checkpoint") -> Iterator[Slot]:
+def dequantise(weight: Tensor, scale_inv: Tensor, block: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    """weight [..., R, C] e4m3 times scale_inv [..., R / block, C / block] rounded up, computed in fp32.
+
+    A band of block rows at a time: a wide copy of the whole weight would not fit.
+    """
+    rows, columns = block
+    scale = scale_inv.float().repeat_interleave(columns, dim=-1)[..., : weight.shape[-1]]
+    wide = torch.empty_like(weight, dtype=dtype)
+    for i, band in enumerate(weight.split(rows, dim=-2)):
+        wide[..., i * rows : (i + 1) * rows, :] = band.float() * scale[..., i : i + 1, :]
+    return wide
+
+
+def name_table(model: VisionLanguageModel, checkpoint: Checkpoint) -> Iterator[Slot]:
     """Nearly the identity; only the experts come in more than one layout."""
-    for ours, parameter in model.named_parameters():
+    for ours, target in [*model.named_parameters(), *_quantised(model)]:
         name = _official(ours)
         if not FUSED_EXPERTS.search(name):
-            yield Slot(name, parameter)
+            yield Slot(name, target)
         elif f"{name.rpartition('.')[0]}.0.down_proj.weight" in checkpoint.names:
-            yield from _per_expert(name, parameter)
+            yield from _per_expert(name, target)
         else:
-            yield Slot(name, parameter, _is_transposed(name, model.config, checkpoint))
+            yield Slot(name, target, transposed=_is_transposed(name, model.config, checkpoint))
+
+
+def _quantised(model: VisionLanguageModel) -> Iterator[tuple[str, QuantisedWeight]]:
+    return ((name, module) for name, module in model.named_modules() if isinstance(module, QuantisedWeight))
 
 
 def _official(ours: str) -> str:
     return f"model.{ours}" if ours.startswith(("language_model.", "visual.")) else ours
 
 
-def _per_expert(name: str, parameter: Tensor) -> Iterator[Slot]:
-    """experts.N.{gate,up,down}_proj.weight, as views of the fused tensors."""
+def _per_expert(name: str, target: Tensor | QuantisedWeight) -> Iterator[Slot]:
+    """experts.N.{gate,up,down}_proj.weight, as parts of the fused tensors."""
     prefix, _, kind = name.rpartition(".")
-    for expert, matrix in enumerate(parameter.detach()):
-        if kind == "down_proj":
-            yield Slot(f"{prefix}.{expert}.down_proj.weight", matrix)
-        else:
-            gate, up = matrix.chunk(2)
-            yield Slot(f"{prefix}.{expert}.gate_proj.weight", gate)
-            yield Slot(f"{prefix}.{expert}.up_proj.weight", up)
+    experts, rows, _ = target.shape
+    halves = {"gate_proj": slice(rows // 2), "up_proj": slice(rows // 2, rows)}
+    parts = {"down_proj": slice(rows)} if kind == "down_proj" else halves
+    for expert in range(experts):
+        for part, span in parts.items():
+            yield Slot(f"{prefix}.{expert}.{part}.weight", target, (expert, span))
 
 
-def _is_transposed(name: str, config: ModelConfig, checkpoint: "Checkpoint") -> bool:
+def _is_transposed(name: str, config: ModelConfig, checkpoint: Checkpoint) -> bool:
     """Qwen3-VL-MoE is published as [E, D, 2I] and [E, I, D]; `transformers` 5 saves [E, 2I, D] and [E, D, I].
 
     The two shapes together tell the layouts apart, whatever D and I are.
@@ -121,129 +177,112 @@ def _is_transposed(name: str, config: ModelConfig, checkpoint: "Checkpoint") -> 
         f"{prefix}.gate_up_proj": (experts, 2 * width, dim),
         f"{prefix}.down_proj": (experts, dim, width),
     }
-    return any(checkpoint.shape(tensor) != shape for tensor, shape in straight.items())
+    stored = checkpoint.stored
+    return any(name not in stored or stored[name].shape != shape for name, shape in straight.items())
 
 
-def _reject_leftovers(slots: list[Slot], checkpoint: "Checkpoint", model: VisionLanguageModel) -> None:
+def _reject_leftovers(slots: list[Slot], checkpoint: Checkpoint, model: VisionLanguageModel) -> None:
     wanted = {slot.name for slot in slots}
-    missing, unused = sorted(wanted - checkpoint.names), sorted(checkpoint.names - wanted)
+    stored = {name for name in wanted & checkpoint.names if checkpoint.stored[name].dtype == FP8}
+    wanted |= {_scale(name) for name in stored if model.config.quantization_config}
+    missing, unused = wanted - checkpoint.names, checkpoint.names - wanted
     if model.lm_head is None and "lm_head.weight" in unused:
         unused.remove("lm_head.weight")
         _check_tied(checkpoint)
     if missing:
         raise CheckpointError(
-            f"{checkpoint.folder}: tensor {_some(missing)} is missing: download the checkpoint again"
+            f"{checkpoint.folder}: tensor {some(missing)} is missing: download the checkpoint again"
         )
     if unused:
         raise CheckpointError(
-            f"{checkpoint.folder}: tensor {_some(unused)} is no part of the model in config.json: "
+            f"{checkpoint.folder}: tensor {some(unused)} is no part of the model in config.json: "
             "check that config.json and the weights belong together"
         )
 
 
-def _check_tied(checkpoint: "Checkpoint") -> None:
+def _check_tied(checkpoint: Checkpoint) -> None:
     """A head that is stored although config.json ties it must equal the embedding."""
-    head, embedding = (
-        checkpoint.read(name) for name in ("lm_head.weight", _official("language_model.embed_tokens.weight"))
+    if EMBEDDING in checkpoint.names:
+        embedding = checkpoint.read(EMBEDDING)
+        head = checkpoint.read("lm_head.weight")
+        if head.shape == embedding.shape and torch.equal(head, embedding):
+            return
+    raise CheckpointError(
+        f"{checkpoint.folder}: lm_head.weight differs from the embedding, but config.json ties them: "
+        "set tie_word_embeddings to false"
     )
-    if head.shape != embedding.shape or not torch.equal(head, embedding):
+
+
+def _check_stored(slot: Slot, checkpoint: Checkpoint, config: ModelConfig) -> None:
+    """The shape that config.json asks for, in a number format that it allows; likewise an FP8 scale."""
+    entry, fp8 = checkpoint.stored[slot.name], config.quantization_config
+    if entry.shape != slot.shape:
+        raise CheckpointError(_misfit(entry.path, slot.name, entry.shape, slot.shape))
+    if entry.dtype in FLOATS:
+        return
+    module = slot.name.removesuffix(".weight")
+    if entry.dtype != FP8 or fp8 is None or len(entry.shape) < 2 or not fp8.covers(module):
         raise CheckpointError(
-            f"{checkpoint.folder}: lm_head.weight differs from the embedding, but config.json ties them: "
-            "set tie_word_embeddings to false"
+            f"{entry.path}: tensor {slot.name} is stored as {entry.dtype}, which config.json does not "
+            f"announce: use a checkpoint in {', '.join(FLOATS)} or official block FP8"
+        )
+    scale = checkpoint.stored[_scale(slot.name)]
+    *stack, rows, columns = entry.shape
+    blocks = (*stack, math.ceil(rows / fp8.block[0]), math.ceil(columns / fp8.block[1]))
+    if scale.shape != blocks:
+        raise CheckpointError(_misfit(scale.path, _scale(slot.name), scale.shape, blocks))
+    if scale.dtype not in FLOATS:
+        raise CheckpointError(
+            f"{scale.path}: tensor {_scale(slot.name)} is stored as {scale.dtype}: use float scales"
         )
 
 
-def _some(names: list[str]) -> str:
-    return names[0] + (f" (and {len(names) - 1} more)" if len(names) > 1 else "")
+def _misfit(path: Path, name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    return (
+        f"{path}: tensor {name} has shape {list(found)}, config.json asks for {list(wanted)}: "
+        "check that config.json and the weights belong together"
+    )
 
 
-class Checkpoint:
-    """The safetensors files of a folder, opened together; a context manager."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self._stack = ExitStack()
-        self._files: dict[str, Any] = {}
-
-    def __enter__(self) -> "Checkpoint":
-        with self._stack as stack:
-            for path in _weight_files(self.folder):
-                file = stack.enter_context(_open(path))
-                self._files |= dict.fromkeys(file.keys(), (path, file))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    @property
-    def names(self) -> set[str]:
-        return set(self._files)
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """The stored shape, or None when there is no such tensor."""
-        return tuple(self._files[name][1].get_slice(name).get_shape()) if name in self._files else None
-
-    def dtype(self, name: str) -> torch.dtype:
-        if name not in self._files:
-            raise CheckpointError(f"{self.folder}: tensor {name} is missing: download the checkpoint again")
-        path, file = self._files[name]
-        stored = file.get_slice(name).get_dtype()
-        if stored not in FLOATS:
-            raise CheckpointError(
-                f"{path}: tensor {name} is stored as {stored}: use a checkpoint in {', '.join(FLOATS)}"
-            )
-        return FLOATS[stored]
-
-    def read(self, name: str, shape: tuple[int, ...] | None = None) -> Tensor:
-        """The tensor, on the CPU, checked: its shape (when given), a float type, finite values."""
-        path, file = self._files[name]
-        self.dtype(name)
-        if shape is not None and self.shape(name) != shape:
-            found = list(self.shape(name) or ())
-            raise CheckpointError(
-                f"{path}: tensor {name} has shape {found}, config.json asks for {list(shape)}: "
-                "check that config.json and the weights belong together"
-            )
-        tensor = file.get_tensor(name)
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{path}: tensor {name} holds NaN or infinity: download the file again")
-        return tensor
+def _scale(name: str) -> str:
+    return f"{name}_scale_inv"
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE]
-    index = folder / INDEX
-    if not index.is_file():
-        raise CheckpointError(
-            f"no {SINGLE} and no {INDEX} in {folder}: download the checkpoint's safetensors files"
-        )
-    try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        shards = sorted(set(weight_map.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} cannot be read ({error!r}): download the file again") from None
-    if any(not isinstance(shard, str) or Path(shard).name != shard for shard in shards):
-        raise CheckpointError(f"{index} names files outside its folder: download the file again")
-    missing = [shard for shard in shards if not (folder / shard).is_file()]
-    if missing:
-        raise CheckpointError(f"{folder}: shard {_some(missing)} is missing: download it again")
-    return [folder / shard for shard in shards]
+def _wide(slot: Slot, weight: Tensor, scale_inv: Tensor, config: ModelConfig) -> Tensor:
+    """FP8 -> the target's dtype, computed where the target is: a GPU takes the narrow tensor."""
+    assert config.quantization_config is not None
+    block, device = config.quantization_config.block, slot.device
+    return dequantise(weight.to(device), scale_inv.to(device), block, slot.target.dtype)
 
 
-def _open(path: Path) -> Any:
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is truncated or corrupt ({error}): download the file again") from None
+def _file_order(name: str, checkpoint: Checkpoint) -> str:
+    return str(checkpoint.stored[name].path) if name in checkpoint.names else ""
+
+
+def _with_bar(slots: list[Slot], checkpoint: Checkpoint) -> Iterator[Slot]:
+    """The slots, behind a progress bar where a person waits for many bytes."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    sizes = [math.prod(slot.shape) * slot.target.dtype.itemsize for slot in slots]
+    console = Console(stderr=True)
+    columns = (TextColumn("Loading weights"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    hidden = sum(sizes) < BAR_FROM_BYTES or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=sum(sizes))
+        for slot, size in zip(slots, sizes, strict=True):
+            yield slot
+            bar.advance(task, size)
 
 
 def save_model(model: VisionLanguageModel, folder: str | Path, max_shard_bytes: int = 5_000_000_000) -> None:
     """Write config.json and safetensors in the official layout, which `transformers` and `load_model` read.
 
     Files appear under their names only when complete; weights of an earlier save in `folder` are removed.
+    Raises CheckpointError for a quantised model: what it was made from is gone.
     """
+    if any(_quantised(model)):
+        raise CheckpointError("a quantised model cannot be exported: load it without quantise")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shards = _shards(model, max_shard_bytes)

@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING
 
 from ..agent.protocol import ChatModel
 from ..agent.scripted import load_script
-from ..errors import CheckpointError, InputError
+from ..errors import InputError
+from ..model.hub import find_checkpoint
 
 if TYPE_CHECKING:
     from ..tools import Browser
 
-BUILTIN = "builtin"
-
 
 def load_model(spec: str) -> ChatModel:
-    """`builtin` or a checkpoint folder, on the GPU if there is one; or a `.jsonl` script for dry runs.
+    """`builtin`, a checkpoint folder or a hub id, on the GPU if there is one; or a `.jsonl` script.
 
     Raises CheckpointError for missing or corrupt model files, InputError for a script that cannot be read.
     """
     if spec.endswith(".jsonl"):
         return load_script(Path(spec))
-    if spec != BUILTIN and not Path(spec).is_dir():
-        raise CheckpointError(f"no checkpoint at {spec}; give 'builtin' or the folder of a checkpoint")
+    find_checkpoint(spec)  # a wrong name fails before torch is loaded
     import torch
 
     from ..model.engine import Engine

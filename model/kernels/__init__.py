@@ -25,9 +25,10 @@ def delta_rule(
 
 
 def experts(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
-    """Mixture of experts; shapes in `reference.experts_by_token`."""
-    few = gate_up.shape[0] <= 4 * indices.shape[-1]
-    rule = reference.experts_dense if x.is_cuda and few else reference.experts_by_token
+    """Mixture of experts; shapes in `reference.experts_by_token`. Quantised stacks widen expert by expert."""
+    plain = isinstance(gate_up, Tensor) and isinstance(down, Tensor)
+    dense = plain and x.is_cuda and gate_up.shape[0] <= 4 * indices.shape[-1]
+    rule = reference.experts_dense if dense else reference.experts_by_token
     return rule(x, gate_up, down, weights, indices)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from saccade.errors import CheckpointError
+from saccade.model.checkpoint import INDEX, SINGLE
 from saccade.model.config import ModelConfig
 from saccade.model.vlm import VisionLanguageModel
-from saccade.model.weights import INDEX, SINGLE, load_model, save_model
+from saccade.model.weights import load_model, save_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 

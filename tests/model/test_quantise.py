@@ -1,0 +1,127 @@
+"""Integers instead of matrices: close, smaller, the same from every layout, and nothing else is touched."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from saccade.errors import CheckpointError
+from saccade.model.config import ModelConfig
+from saccade.model.engine import Engine
+from saccade.model.quantise import QuantisedLinear, QuantisedWeight
+from saccade.model.vlm import VisionLanguageModel
+from saccade.model.weights import load_model, save_model
+
+from . import tiny
+from .conftest import Pair
+from .test_config import raw_config
+from .test_engine import picture, user
+from .test_parity import our_logits
+
+STEPS = {"int8": 255, "int4": 15}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mixture of experts whose every matrix divides into groups, with a prediction head."""
+    raw = raw_config("moe")
+    raw["text_config"] |= {"hidden_size": 64, "moe_intermediate_size": 32, "linear_value_head_dim": 16}
+    raw["text_config"] |= {"shared_expert_intermediate_size": 48, "mtp_num_hidden_layers": 1}
+    raw["text_config"] |= {"num_experts_per_tok": 6}  # no choice of experts that could flip
+    raw["vision_config"] |= {"out_hidden_size": 64}
+    torch.manual_seed(0)
+    model = VisionLanguageModel(ModelConfig.from_dict(raw))
+    tiny.randomise(model, 0)
+    folder = tmp_path_factory.mktemp("quantise")
+    save_model(model, folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("shape", [(5, 256), (7, 48), (3, 4, 64)])
+def test_each_value_is_within_half_a_step(kind: str, shape: tuple[int, ...]):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    weight.view(-1, shape[-1])[0] = 0.25  # a row of equal values has no range
+    quantised = QuantisedWeight(weight.shape, {"int8": 8, "int4": 4}[kind], torch.float32)
+    quantised.store(weight)
+    groups = weight.unflatten(-1, (quantised.scale.shape[-1], -1))
+    step = (groups.amax(-1) - groups.amin(-1)) / STEPS[kind]
+    error = (quantised[...] - weight).abs().unflatten(-1, (quantised.scale.shape[-1], -1)).amax(-1)
+    assert (error <= step / 2 * 1.001 + 1e-6).all()
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.1), ("int4", 1.0)])
+def test_logits_are_those_of_the_widened_weights(folder: Path, kind, limit: float):
+    wide, narrow = load_model(folder), load_model(folder, quantise=kind)
+    ids = tiny.prompt([], 1, 80)
+    exact, quantised = (our_logits(Pair("moe", None, folder, model), ids) for model in (wide, narrow))
+    assert (
+        0 < (quantised - exact).std() < limit * exact.std()
+    )  # random weights amplify; see bench/quantise.py
+    for name, module in narrow.named_modules():
+        if isinstance(module, QuantisedWeight):
+            wide.get_parameter(name).copy_(module[...])
+    assert torch.allclose(our_logits(Pair("moe", None, folder, wide), ids), quantised, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_what_is_quantised(folder: Path, kind):
+    wide, narrow = load_model(folder), load_model(folder, quantise=kind)
+    quantised = {n for n, m in narrow.named_modules() if isinstance(m, QuantisedWeight)}
+    kept = dict(narrow.named_parameters())
+    assert {f"language_model.layers.0.mlp.experts.{n}" for n in ("gate_up_proj", "down_proj")} <= quantised
+    assert {
+        "language_model.layers.3.self_attn.o_proj.weight",
+        "mtp.layers.0.self_attn.q_proj.weight",
+    } <= quantised
+    assert "language_model.layers.0.linear_attn.in_proj_qkv.weight" in quantised
+    assert quantised | kept.keys() == dict(wide.named_parameters()).keys()
+    stays = ("visual.", "norm", "embed_tokens", "lm_head", "mlp.gate.", "in_proj_a", "in_proj_b", "mtp.fc")
+    assert not [name for name in quantised if any(part in name for part in stays)]
+    assert all(torch.equal(p, wide.get_parameter(name)) for name, p in kept.items())
+
+
+def nbytes(model: torch.nn.Module) -> int:
+    return sum(t.nbytes for t in [*model.parameters(), *model.buffers()])
+
+
+def test_memory_is_really_smaller():
+    weight = torch.Size((256, 512))
+    for bits, share in ((8, 8.5 / 32), (4, 4.5 / 32)):
+        linear = QuantisedLinear(QuantisedWeight(weight, bits, torch.float32))
+        assert nbytes(linear) == weight.numel() * 4 * share
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_every_layout_gives_the_same_integers(pair: Pair, tmp_path: Path, kind):
+    """Per-expert files, fused and transposed ones; matrices without a group of 16 stay as they are."""
+    save_model(pair.ours, tmp_path)
+    one, other = load_model(pair.folder, quantise=kind), load_model(tmp_path, quantise=kind)
+    for (name, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    assert any(name.endswith(".codes") for name in one.state_dict())
+
+
+def test_half_precision_widens_to_half(folder: Path):
+    model = load_model(folder, dtype=torch.bfloat16, quantise="int8")
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+    logits = our_logits(Pair("moe", None, folder, model), tiny.prompt([], 1, 9))
+    assert logits.dtype == torch.bfloat16
+    assert torch.isfinite(logits).all()
+
+
+def test_an_engine_answers_and_nothing_is_exported(hybrid: Pair, tmp_path: Path):
+    engine = Engine.from_pretrained(hybrid.folder, quantise="int4")
+    reply = engine.generate([user("Go", picture(1))], max_tokens=4).finish()
+    assert reply.usage.prompt_tokens > 0
+    with pytest.raises(CheckpointError, match="quantised"):
+        save_model(engine.model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nan_is_found_while_quantising(folder: Path, tmp_path: Path):
+    model = load_model(folder)
+    name = "language_model.layers.0.linear_attn.in_proj_z.weight"
+    model.get_parameter(name)[3, 5] = torch.nan
+    save_model(model, tmp_path)
+    with pytest.raises(CheckpointError, match=rf"{name} holds NaN"):
+        load_model(tmp_path, quantise="int8")
