@@ -1,7 +1,8 @@
 """Turns trained shards into the checkpoint that ships: `python -m train.export SHARDS [--to model/builtin]`.
 
 Writes the official layout: config.json, model.safetensors (bf16), tokenizer.json, chat_template.jinja,
-preprocessor_config.json, generation_config.json, and saccade.json (what the agent should know of this model).
+preprocessor_config.json, generation_config.json, and saccade.json (what the agent should know of this model); the
+heads that only training uses go to train/heads.safetensors, so that training can go on from what shipped.
 """
 
 import argparse
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import torch
 from saccade.model.weights import save_model
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from .model import Trainee, config_dict
 from .pages import HEIGHT, WIDTH
 from .render import CELL
 from .tokenizer import write_tokenizer
+from .train import HEADS
 
 
 def main() -> None:
@@ -32,6 +34,8 @@ def export(shards: Path, folder: Path) -> None:
     tokenizer = write_tokenizer(folder)
     trainee = Trainee(tokenizer)
     trainee.load_state_dict(load_shards(shards))
+    heads = {k: v.bfloat16() for k, v in trainee.state_dict().items() if not k.startswith("model.")}
+    save_file(heads, HEADS)
     save_model(trainee.model.to(torch.bfloat16), folder)
     write_json(folder / "config.json", config_dict(tokenizer))
     write_json(folder / "preprocessor_config.json", PREPROCESSOR)

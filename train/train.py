@@ -22,6 +22,7 @@ from .tokenizer import make_tokenizer
 
 WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "read": 1.5, "role": 0.2, "mtp": 0.1}
 SHARD = 15 << 20
+HEADS = Path(__file__).with_name("heads.safetensors")  # the heads that only training uses
 
 
 def main() -> None:
@@ -125,20 +126,17 @@ def _resume(args, trainee, optimizers) -> dict:
 
 
 def _load_init(folder: Path, trainee: Trainee) -> None:
-    """Weights that came home from an earlier session. A vocabulary that has grown keeps its old rows: tokens are
-    matched by their text."""
-    weights = {
-        k: v.float() for p in sorted(folder.glob("weights-*.safetensors")) for k, v in load_file(p).items()
-    }
+    """Weights of a checkpoint in the official layout, and the training heads beside this file. A vocabulary that has
+    grown keeps its old rows: tokens are matched by their text."""
+    loaded = {k if k.startswith("model.") else f"model.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+    weights = {k: v.float() for k, v in (loaded | load_file(HEADS)).items()}
     name = "model.language_model.embed_tokens.weight"
-    if (folder / "tokenizer.json").exists():
-        before = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        after, rows = make_tokenizer(), trainee.state_dict()[name].clone()
-        for token, index in after.get_vocab().items():
-            if (old := before.token_to_id(token)) is not None:
-                rows[index] = weights[name][old]
-        weights[name] = rows
-    trainee.load_state_dict(weights)
+    before, after = Tokenizer.from_file(str(folder / "tokenizer.json")), make_tokenizer()
+    rows = trainee.state_dict()[name].clone()
+    for token, index in after.get_vocab().items():
+        if (old := before.token_to_id(token)) is not None:
+            rows[index] = weights[name][old]
+    trainee.load_state_dict(weights | {name: rows})
 
 
 def _save(args, trainee, optimizers, state) -> None:
@@ -180,7 +178,7 @@ def _arguments() -> argparse.Namespace:
         "--state", type=Path, default=Path("/tmp/saccade-train"), help="where units hand over"
     )
     parser.add_argument("--out", type=Path, required=True, help="where weights and logs come home to")
-    parser.add_argument("--init", type=Path, help="folder with weights-*.safetensors to start from")
+    parser.add_argument("--init", type=Path, help="checkpoint folder to start from")
     parser.add_argument(
         "--graphs", type=Path, help="graphs.bin of an earlier unit on the same kind of machine"
     )

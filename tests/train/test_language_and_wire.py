@@ -1,0 +1,54 @@
+"""What training writes is what the product reads: history text, calls, tokens."""
+
+import random
+
+import pytest
+from saccade.agent.memory import snapshot_text as agents_text
+from saccade.model.calls import parse_reply
+from saccade.tools import computer_use_schema, parse_action
+from train.tasks import snapshot_text
+from train.tokenizer import call_text, make_tokenizer
+from train.words import NOUNS, Words, is_held_out
+
+CALLS = [
+    {"action": "left_click", "coordinate": [0, 1000]},
+    {"action": "type", "coordinate": [512, 300], "text": 'it\'s "ünï\ncode" </b>'},
+    {"action": "key", "keys": ["Enter"]},
+    {"action": "scroll", "pixels": -240},
+    {"action": "goto", "url": "https://lamp.example/a"},
+    {"action": "terminate", "status": "success"},
+    {"action": "back"},
+]
+
+
+@pytest.mark.parametrize("lines", [0, 1, 5, 30])
+def test_history_text_is_the_agents(lines):
+    history = [f"Click '{n}'" for n in range(lines)]
+    assert snapshot_text("Do it", history) == agents_text("Do it", history)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda c: c["action"])
+def test_calls_survive_the_wire(call):
+    schema = computer_use_schema()
+    reply = parse_reply(f"Why\n</think>\n\n{call_text(call)}", [schema], thinking=True)
+    assert reply.thought == "Why"
+    action = parse_action(reply.calls[0].name, reply.calls[0].arguments)
+    assert {k: list(v) if isinstance(v, tuple) else v for k, v in action.arguments().items()} == call
+
+
+def test_tokens_give_back_every_text():
+    tokenizer = make_tokenizer()
+    for call in CALLS:
+        text = f"Task: Ünï\nDone:\n1. Click 'a'\n</think>\n\n{call_text(call)}"
+        assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+def test_a_coordinate_is_two_tokens():
+    tokenizer = make_tokenizer()
+    assert tokenizer.encode("[1000, 0]").tokens == ["[1000", ", 0]"]
+
+
+def test_held_out_words_stay_out_of_training():
+    train, held_out = (Words(random.Random(7), split) for split in ("train", "heldout"))
+    assert not any(is_held_out(train.pick(NOUNS)) for _ in range(300))
+    assert all(is_held_out(held_out.pick(NOUNS)) for _ in range(300))

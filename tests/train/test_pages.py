@@ -1,0 +1,65 @@
+"""Rendered pages: labels that are true, turns whose clicks land."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from train.pages import make_page
+from train.render import CELL, IGNORE, Renderer, Scene
+from train.tasks import TaskWriter
+
+SEEDS = list(range(40, 48))
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[Renderer]:
+    renderer = Renderer(len(SEEDS))
+    yield renderer
+    renderer.close()
+
+
+@pytest.fixture(scope="module")
+def scenes(renderer) -> list[Scene]:
+    return renderer.render(SEEDS)
+
+
+def test_a_page_is_a_function_of_its_seed():
+    assert make_page(3, "train", 0) == make_page(3, "train", 0)
+    assert make_page(3, "train", 0).html != make_page(4, "train", 0).html
+
+
+def test_rendering_is_repeatable(renderer, scenes):
+    again = renderer.render(SEEDS)
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(scenes, again, strict=True))
+
+
+def test_the_character_map_reads_the_names_of_elements(scenes):
+    read = checked = 0
+    for scene in scenes:
+        for element in scene.page.elements:
+            if element.role not in ("button", "link") or not scene.is_visible(element):
+                continue
+            x, y, w, h = scene.boxes[element.id]
+            rows = slice(int(y // CELL), int((y + h) // CELL) + 1)
+            columns = slice(int(x // CELL), int((x + w) // CELL) + 1)
+            found = {chr(c + 32) for c in scene.characters[rows, columns].ravel() if 0 < c < IGNORE}
+            checked += 1
+            read += {c for c in element.name if "!" <= c <= "~"} <= found | {element.name[0]}
+    assert checked > 20
+    assert read / checked > 0.8  # narrow letters may share a slot
+
+
+def test_every_click_lies_in_its_target(scenes):
+    aimed = 0
+    for scene in scenes:
+        for turn in TaskWriter(scene, random.Random(1), "train").turns(40):
+            if turn.box is None:
+                assert "coordinate" not in turn.action
+                continue
+            left, top, w, h = turn.box
+            x, y = turn.action["coordinate"][0] * 0.48, turn.action["coordinate"][1] * 0.36
+            assert left - 0.3 <= x <= left + w + 0.3
+            assert top - 0.3 <= y <= top + h + 0.3
+            aimed += 1
+    assert aimed > 100
