@@ -8,6 +8,7 @@ came home earlier. The data is a function of the seed and the unit.
 
 import argparse
 import json
+import lzma
 import time
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def _compile(trainee: Trainee, graphs: Path | None) -> None:
     machine of the same kind, which save two minutes."""
     torch._dynamo.config.cache_size_limit = 64
     if graphs and graphs.exists():
-        torch.compiler.load_cache_artifacts(graphs.read_bytes())
+        torch.compiler.load_cache_artifacts(lzma.decompress(graphs.read_bytes()))
     for block in trainee.model.visual.blocks:
         block.compile(dynamic=False)
     for layer in trainee.model.language_model.layers:
@@ -157,7 +158,7 @@ def _save(args, trainee, optimizers, state) -> None:
     for i, shard in enumerate(shards):
         save_file(shard, args.out / f"weights-{i:02}.safetensors")
     if args.compile and (artifacts := torch.compiler.save_cache_artifacts()):
-        (args.out / "graphs.bin").write_bytes(artifacts[0])
+        (args.out / "graphs.xz").write_bytes(lzma.compress(artifacts[0], preset=1))
 
 
 def _report(row: dict, log) -> None:
@@ -180,7 +181,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="where weights and logs come home to")
     parser.add_argument("--init", type=Path, help="checkpoint folder to start from")
     parser.add_argument(
-        "--graphs", type=Path, help="graphs.bin of an earlier unit on the same kind of machine"
+        "--graphs", type=Path, help="graphs.xz of an earlier unit on the same kind of machine"
     )
     parser.add_argument("--lr", type=float, default=0.4, help="factor on the optimizers' base rates")
     parser.add_argument(

@@ -82,9 +82,26 @@ def delta_pass_state(
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
-    """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n.
+    """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n. Its gradient is two products."""
+    return _UnitLowerInverse.apply(strict)  # pyright: ignore[reportReturnType]
 
-    Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable
+
+class _UnitLowerInverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, strict: Tensor) -> Tensor:
+        inverse = _invert(strict)
+        ctx.save_for_backward(inverse)
+        return inverse
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        """dA = -(X^T dX X^T), of which the strictly lower part is free. X is the inverse."""
+        (inverse,) = ctx.saved_tensors
+        return -(inverse.mT @ gradient @ inverse.mT).tril(-1)
+
+
+def _invert(strict: Tensor) -> Tensor:
+    """Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable
     because the block is small; pairs of blocks then join: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
     """
     size = strict.shape[-1]

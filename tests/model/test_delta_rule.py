@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from saccade.model.kernels import delta_rule
+from saccade.model.kernels import delta_rule, reference
 from saccade.model.kernels.reference import causal_conv, delta_rule_chunked, delta_rule_recurrent
 from torch import Tensor
 
@@ -112,3 +112,16 @@ def test_the_convolution_carries_its_window():
     assert torch.equal(window, end)
     assert torch.equal(end, x.transpose(1, 2)[..., -3:])
     assert end.untyped_storage().nbytes() == end.nbytes, "a view would keep every column alive"
+
+
+def test_inverse_and_its_gradient():
+    torch.manual_seed(0)
+    strict = (torch.randn(2, 64, 64, dtype=torch.float64) * 0.2).tril(-1).requires_grad_()
+    inverse = reference.unit_lower_inverse(strict)
+    eye = torch.eye(64, dtype=torch.float64).expand(2, -1, -1)
+    torch.testing.assert_close(inverse @ (eye + strict), eye)
+    weight = torch.randn_like(inverse)
+    (inverse * weight).sum().backward()
+    plain = strict.detach().clone().requires_grad_()
+    (torch.linalg.inv(eye + plain.tril(-1)) * weight).sum().backward()
+    torch.testing.assert_close(strict.grad, plain.grad)
