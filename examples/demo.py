@@ -69,10 +69,9 @@ TASKS = (
     Task("cart", "Search for 'lamp' and add the first result to the cart", 10, has_first_lamp_in_cart),
     Task(
         "order",
-        "Search for 'kettle', add the first result to the cart, go to the cart, check out with full name "
-        "'{name}', email '{email}', address '{address}', city '{city}', and place the order".format(
-            **CUSTOMER
-        ),
+        "Search for 'kettle', add the first result to the cart, open the cart, go to checkout, fill in full "
+        "name '{name}', email '{email}', address '{address}' and city '{city}', click Continue, and place "
+        "the order".format(**CUSTOMER),
         24,
         has_ordered_kettle,
     ),

@@ -135,6 +135,13 @@ FORM = [
     "use {pairs}",
 ]
 FORM += ["complete the form with {pairs}", "fill in the details ({pairs})", "fill in {pairs}", "fill {pairs}"]
+WITH = [
+    "{verb} with {pairs}",
+    "{verb} with {pairs}",
+    "{verb} using {pairs}",
+    "{verb} ({pairs})",
+    "{verb}: {pairs}",
+]
 SEARCH = ["search for {t}", "search for {t}", "search {t}", "look for {t}", "look up {t}", "find {t}"]
 SEARCH += [
     "search the site for {t}",
@@ -298,7 +305,8 @@ class Phrases:
     def type(self, role: str, name: str, text: str) -> str:
         return self.of(TYPE, TYPE_HELD_OUT).format(t=self.quote(text), x=self.thing(role, name), n=name)
 
-    def form(self, pairs: list[tuple[str, str]]) -> str:
+    def form(self, pairs: list[tuple[str, str]], verb: str = "") -> str:
+        """ "fill in Name with Ada and City with Rome", or with a verb "check out with name Ada and city Rome"."""
         style, quoted = self.rng.choice(PAIR), self.rng.random() < 0.5
         said = [style.format(n=n, t=self.quote(t) if quoted else t) for n, t in pairs]
         joined = (
@@ -306,7 +314,7 @@ class Phrases:
             if len(said) > 1
             else said[0]
         )
-        return self.rng.choice(FORM).format(pairs=joined)
+        return self.rng.choice(WITH if verb else FORM).format(pairs=joined, verb=verb)
 
     def join(self, clauses: list[str]) -> str:
         """One task out of clauses, in order."""

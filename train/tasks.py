@@ -14,6 +14,7 @@ from .words import FIELD_NAMES, SEARCH_NAMES, Words
 
 Box = tuple[float, float, float, float]
 MAX_LINES = 12
+AS_VERB = ("login", "signup", "order", "pay", "send", "save")  # "log in with name Ada": fill in, then press
 
 
 @dataclass
@@ -222,21 +223,38 @@ class TaskWriter:
         fields, submit = form[:-1], form[-1]
         pairs = [(self.say.cased(f.name), f.value or self.words.value_for(f.name)) for f in fields]
         steps = [self._typing(f, name, value) for f, (name, value) in zip(fields, pairs, strict=True)]
-        text, now = self.say.form(pairs), _filled(form)
-        if now == len(fields) or self.rng.random() < 0.7:
-            name = self.say.cased(submit.name)
-            concept = submit.concept or "submit"
-            by_name = self.rng.random() < 0.6 or concept not in CONCEPT
-            end = (
-                self.say.click("button", self.say.thing("button", name), name)
-                if by_name
-                else self.rng.choice(CONCEPT[concept])
+        now, style = _filled(form), self.rng.random()
+        if submit.concept in AS_VERB and style < 0.5:
+            return Clause(
+                self.say.form(pairs, self._verb(submit.concept)), [*steps, self._submitting(submit)], now
             )
-            text += self.rng.choice([" and ", ", then ", " and then ", ", and "]) + end
-            shown = name if by_name else submit.name
-            box = self._box(submit) if submit.id in self.scene.boxes else None
-            steps.append(Step(f"Click '{shown}'", self._click(submit) if box else {}, box))
-        return Clause(text, steps, now)
+        if style < 0.15:
+            came = Step(f"Click '{self.rng.choice(CONCEPTS['checkout'])}'", {})
+            clause = Clause(self.say.form(pairs, self._verb("checkout")), [came, *steps], now + 1)
+        else:
+            clause = Clause(self.say.form(pairs), steps, now)
+        if now == len(fields) or self.rng.random() < 0.7:
+            self._end_with(clause, submit)
+        return clause
+
+    def _verb(self, concept: str) -> str:
+        return self.rng.choice(CONCEPT[concept])
+
+    def _end_with(self, clause: Clause, submit: Element) -> None:
+        """... and press its button, by name or by what it is for."""
+        concept, name = submit.concept or "submit", self.say.cased(submit.name)
+        by_name = self.rng.random() < 0.6 or concept not in CONCEPT
+        end = (
+            self.say.click("button", self.say.thing("button", name), name) if by_name else self._verb(concept)
+        )
+        clause.text += self.rng.choice([" and ", ", then ", " and then ", ", and "]) + end
+        clause.steps.append(self._submitting(submit, name if by_name else submit.name))
+
+    def _submitting(self, submit: Element, name: str = "") -> Step:
+        line = f"Click '{name or submit.name}'"
+        if submit.id not in self.scene.boxes:
+            return Step(line, {})
+        return Step(line, self._click(submit), self._box(submit))
 
     def _typing(self, element: Element, name: str, value: str) -> Step:
         if element.id not in self.scene.boxes:
@@ -279,7 +297,16 @@ class TaskWriter:
     def _imagined_form(self) -> Clause:
         names = self.rng.sample(FIELD_NAMES, self.rng.randint(1, 4))
         pairs = [(n.strip(), self.words.value_for(n.strip()) or "x") for n in names]
+        if self.rng.random() < 0.3:
+            return self._imagined_verb(pairs)
         return Clause(self.say.form(pairs), [Step(f"Type '{v}' into '{n}'", {}) for n, v in pairs])
+
+    def _imagined_verb(self, pairs: list[tuple[str, str]]) -> Clause:
+        typed = [Step(f"Type '{v}' into '{n}'", {}) for n, v in pairs]
+        concept = self.rng.choice([*AS_VERB, "checkout"])
+        press = Step(f"Click '{self.rng.choice(CONCEPTS[concept])}'", {})
+        steps = [press, *typed] if concept == "checkout" else [*typed, press]
+        return Clause(self.say.form(pairs, self._verb(concept)), steps)
 
     # ---- putting a turn together
 

@@ -129,7 +129,10 @@ def _resume(args, trainee, optimizers) -> dict:
 def _load_init(folder: Path, trainee: Trainee) -> None:
     """Weights of a checkpoint in the official layout, and the training heads beside this file. A vocabulary that has
     grown keeps its old rows: tokens are matched by their text."""
-    loaded = {k if k.startswith("model.") else f"model.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+    loaded = {
+        k if k.startswith("model.") else f"model.{k}": v
+        for k, v in load_file(folder / "model.safetensors").items()
+    }
     weights = {k: v.float() for k, v in (loaded | load_file(HEADS)).items()}
     name = "model.language_model.embed_tokens.weight"
     before, after = Tokenizer.from_file(str(folder / "tokenizer.json")), make_tokenizer()
