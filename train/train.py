@@ -128,7 +128,7 @@ def _resume(args, trainee, optimizers) -> dict:
 
 def _load_init(folder: Path, trainee: Trainee) -> None:
     """Weights of a checkpoint in the official layout, and the training heads beside this file. A vocabulary that has
-    grown keeps its old rows: tokens are matched by their text."""
+    grown keeps its old rows, matched by text; a new token starts as the mean of what spelled it before."""
     loaded = {
         k if k.startswith("model.") else f"model.{k}": v
         for k, v in load_file(folder / "model.safetensors").items()
@@ -138,8 +138,9 @@ def _load_init(folder: Path, trainee: Trainee) -> None:
     before, after = Tokenizer.from_file(str(folder / "tokenizer.json")), make_tokenizer()
     rows = trainee.state_dict()[name].clone()
     for token, index in after.get_vocab().items():
-        if (old := before.token_to_id(token)) is not None:
-            rows[index] = weights[name][old]
+        known = before.token_to_id(token)
+        spelled = before.encode(token).ids if known is None else [known]
+        rows[index] = weights[name][spelled].mean(0)
     trainee.load_state_dict(weights | {name: rows})
 
 
