@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .cache import AttentionState
+from .cache import AttentionState, PadMask
 from .config import TextConfig
 from .layers import RMSNorm
 from .rope import apply_rotary
@@ -27,14 +27,18 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps, config.norm_offset)
 
     def forward(
-        self, x_BTM: Tensor, rotary: tuple[Tensor, Tensor], state: AttentionState | None
+        self,
+        x_BTM: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        state: AttentionState | None,
+        pads: PadMask | None = None,
     ) -> tuple[Tensor, AttentionState]:
         q, gate = self._queries(x_BTM)
         k, v = (proj(x_BTM).unflatten(-1, (-1, self.head_dim)) for proj in (self.k_proj, self.v_proj))
         q = apply_rotary(self.q_norm(q), *rotary).transpose(1, 2)
         k = apply_rotary(self.k_norm(k), *rotary).transpose(1, 2)
         state = _append(state, k, v.transpose(1, 2))
-        o_BHTD = causal_attention(q, state.keys, state.values)
+        o_BHTD = causal_attention(q, state.keys, state.values, pads and pads.visible)
         return self.o_proj(_gate(o_BHTD.transpose(1, 2), gate).flatten(-2)), state
 
     def _queries(self, x_BTM: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -46,9 +50,11 @@ class Attention(nn.Module):
         return query, gate
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The last T of S positions look back: q [B, H, T, D]; k, v [B, G, S, D]."""
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
+    """The last T of S positions look back: q [B, H, T, D]; k, v [B, G, S, D]; `visible` [B, 1, T, S]."""
     new, seen = q.shape[2], k.shape[2]
+    if visible is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, enable_gqa=True)
     if new == seen:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     if new == 1:

@@ -5,6 +5,7 @@ understood nor known to be harmless is an error: it may change the maths.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ HARMLESS = {
     *("is_encoder_decoder", "problem_type", "id2label", "label2id", "mamba_ssm_dtype"),
     *("language_model_only", "_attn_implementation", "experts_implementation"),
 }
+ROPE_KEYS = {
+    *("rope_type", "type", "rope_theta", "partial_rotary_factor", "mrope_section", "mrope_interleaved"),
+}
 # Keys that are read or checked, each in its place, but are no fields of the dataclasses.
 HANDLED = {
     *("full_attention_interval", "rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor"),
@@ -50,10 +54,37 @@ class BlockFP8:
 
 
 @dataclass(frozen=True)
+class YarnConfig:
+    """YaRN: a context of `factor` times the original one."""
+
+    factor: float
+    original_max_position_embeddings: int
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    attention_factor: float | None = None
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool = True
+
+    @property
+    def attention_scale(self) -> float:
+        """What cos and sin are multiplied by."""
+        if self.attention_factor is not None:
+            return self.attention_factor
+        if self.mscale and self.mscale_all_dim:
+            return self._grown(self.mscale) / self._grown(self.mscale_all_dim)
+        return self._grown(1.0)
+
+    def _grown(self, mscale: float) -> float:
+        return 0.1 * mscale * math.log(self.factor) + 1 if self.factor > 1 else 1.0
+
+
+@dataclass(frozen=True)
 class RopeConfig:
     theta: float
     partial_rotary_factor: float
     mrope_section: tuple[int, ...]
+    yarn: YarnConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +119,13 @@ class TextConfig:
     @property
     def rotary_dim(self) -> int:
         return int(self.head_dim * self.rope.partial_rotary_factor)
+
+    @property
+    def max_context(self) -> int:
+        """Tokens that the positions were made for, YaRN's stretch included."""
+        yarn = self.rope.yarn
+        stretched = int(yarn.factor * yarn.original_max_position_embeddings) if yarn else 0
+        return max(self.max_position_embeddings, stretched)
 
 
 @dataclass(frozen=True)
@@ -173,7 +211,11 @@ class ModelConfig:
         hybrid = self.model_type.startswith("qwen3_5")
         text = {key: value for key, value in asdict(self.text).items() if value not in (0, None, False)}
         rope = {"rope_type": "default", "rope_theta": self.text.rope.theta, "mrope_interleaved": True}
-        rope |= {key: value for key, value in text.pop("rope").items() if key != "theta"}
+        given = {key: value for key, value in text.pop("rope").items() if value is not None}
+        stretch = given.pop("yarn", None)
+        rope |= {key: value for key, value in given.items() if key != "theta"}
+        if stretch:
+            rope |= {"rope_type": "yarn", **{k: v for k, v in stretch.items() if v is not None}}
         text |= {"model_type": f"{self.model_type}_text", "rope_parameters": rope}
         text |= {"tie_word_embeddings": self.tie_word_embeddings}
         text |= {"attn_output_gate": self.text.attn_output_gate} if hybrid else {}
@@ -209,6 +251,7 @@ def _check_sizes(config: ModelConfig) -> None:
         f"deepstack_visual_indexes {vision.deepstack_visual_indexes}": all(
             0 <= i < vision.depth for i in vision.deepstack_visual_indexes
         )
+        and sorted(set(vision.deepstack_visual_indexes)) == list(vision.deepstack_visual_indexes)
         and len(vision.deepstack_visual_indexes) <= text.num_hidden_layers,
     }
     wrong = [fact for fact, holds in facts.items() if not holds]
@@ -279,8 +322,12 @@ def _layer_types(raw: dict[str, Any], hybrid: bool) -> tuple[str, ...]:
 def _rope_config(raw: dict[str, Any], head_dim: int, hybrid: bool) -> RopeConfig:
     rope = {**(raw.get("rope_scaling") or {}), **(raw.get("rope_parameters") or {})}
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind not in ("default", "mrope"):
-        raise CheckpointError(f"rope_type {kind!r} is not supported: expected 'default'")
+    if kind not in ("default", "mrope", "yarn"):
+        raise CheckpointError(f"rope_type {kind!r} is not supported: expected 'default' or 'yarn'")
+    if rope.get("mrope_interleaved") is False:
+        raise CheckpointError("mrope_interleaved false is not supported: the family interleaves")
+    stretch = {f.name for f in fields(YarnConfig)} if kind == "yarn" else set()
+    _reject_unknown(rope, ROPE_KEYS | stretch, "rope_parameters")
     factor = rope.get("partial_rotary_factor", raw.get("partial_rotary_factor", 0.25 if hybrid else 1.0))
     theta = rope.get("rope_theta", raw.get("rope_theta"))
     if theta is None:
@@ -291,7 +338,16 @@ def _rope_config(raw: dict[str, Any], head_dim: int, hybrid: bool) -> RopeConfig
         raise CheckpointError(
             f"mrope_section {section} does not add up to half the rotary dim {head_dim * factor:g}"
         )
-    return RopeConfig(theta=theta, partial_rotary_factor=factor, mrope_section=section)
+    yarn = _yarn_config(rope, raw) if kind == "yarn" else None
+    return RopeConfig(theta=theta, partial_rotary_factor=factor, mrope_section=section, yarn=yarn)
+
+
+def _yarn_config(rope: dict[str, Any], raw: dict[str, Any]) -> YarnConfig:
+    given = {f.name: rope[f.name] for f in fields(YarnConfig) if rope.get(f.name) is not None}
+    given.setdefault("original_max_position_embeddings", raw.get("max_position_embeddings", 262144))
+    if given.get("factor", 0) < 1:
+        raise CheckpointError(f"rope_type 'yarn' needs a factor of at least 1, not {rope.get('factor')}")
+    return YarnConfig(**given)
 
 
 def _reject_unknown(raw: dict[str, Any], known: set[str], where: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from .attention import Attention
-from .cache import HybridCache
+from .cache import HybridCache, PadMask
 from .config import TextConfig
 from .deltanet import GatedDeltaNet
 from .layers import MLP, RMSNorm
@@ -29,12 +29,12 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
 
-    def forward(self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], state):
+    def forward(self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], state, pads: PadMask | None = None):
         normed = self.input_layernorm(x_BTD)
         if self.layer_type == "linear_attention":
-            mixed, state = self.linear_attn(normed, state)
+            mixed, state = self.linear_attn(normed, state, pads)
         else:
-            mixed, state = self.self_attn(normed, rotary, state)
+            mixed, state = self.self_attn(normed, rotary, state, pads)
         x_BTD = x_BTD + mixed
         return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD)), state
 
@@ -51,9 +51,9 @@ class Decoder(nn.Module):
         self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence[Tensor] = ()
     ) -> Tensor:
         """Hidden states after the final norm; `cache` advances. taps[j] [B, T, D] joins after layer j."""
-        rotary = self.rotary(positions)
+        rotary, pads = self.rotary(positions), cache.pad_mask(x_BTD.shape[1])
         for i, layer in enumerate(self.layers):
-            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i])
+            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i], pads)
             if i < len(taps):
                 x_BTD = x_BTD + taps[i]
         cache.length += x_BTD.shape[1]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import kernels
-from .cache import DeltaState
+from .cache import DeltaState, PadMask
 from .config import TextConfig
 
 
@@ -30,8 +30,11 @@ class GatedDeltaNet(nn.Module):
         self.out_proj = nn.Linear(values, config.hidden_size, bias=False)
         self.split = (keys, keys, values)
 
-    def forward(self, x_BTM: Tensor, state: DeltaState | None) -> tuple[Tensor, DeltaState]:
+    def forward(
+        self, x_BTM: Tensor, state: DeltaState | None, pads: PadMask | None = None
+    ) -> tuple[Tensor, DeltaState]:
         state = state or self.empty_state(x_BTM)
+        x_BTM = x_BTM if pads is None else x_BTM * pads.real
         qkv, window = kernels.causal_conv(self.in_proj_qkv(x_BTM), state.conv, self.conv1d.weight)
         q, k, v = qkv.split(self.split, dim=-1)
         q, k = (x.unflatten(-1, (self.key_heads, self.key_dim)) for x in (q, k))

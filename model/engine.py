@@ -79,7 +79,7 @@ class Engine:
     ):
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
         self.sampling, self.preferences = sampling or Sampling(), preferences or Preferences()
-        self.max_context = model.config.text.max_position_embeddings
+        self.max_context = model.config.text.max_context
         self.device = model.language_model.embed_tokens.weight.device
         self.lock = threading.Lock()
         self._pictures: OrderedDict[str, VisionFeatures] = OrderedDict()

@@ -3,10 +3,16 @@
 Shapes: B batch, T tokens, R rotary dims (head_dim * partial_rotary_factor), 3 axes (time, height, width).
 """
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .config import TextConfig
+from ..errors import ContextError
+from .config import TextConfig, YarnConfig
 
 
 class RotaryEmbedding(nn.Module):
@@ -21,6 +27,7 @@ class RotaryEmbedding(nn.Module):
     def __init__(self, config: TextConfig):
         super().__init__()
         self.num_frequencies, self.theta = config.rotary_dim // 2, config.rope.theta
+        self.yarn = config.rope.yarn
         self.register_buffer(
             "axis", _frequency_axes(self.num_frequencies, config.rope.mrope_section), persistent=False
         )
@@ -30,14 +37,27 @@ class RotaryEmbedding(nn.Module):
         per_frequency = positions.permute(1, 2, 0).float()[..., self.axis]
         angles = per_frequency * self.inv_freq(positions.device)
         angles = torch.cat((angles, angles), dim=-1)
-        return angles.cos(), angles.sin()
+        scale = self.yarn.attention_scale if self.yarn else 1.0
+        return angles.cos() * scale, angles.sin() * scale
 
     def inv_freq(self, device: torch.device) -> Tensor:
         """[R/2] in fp32. Not a buffer: a cast of the whole module to bf16 would round the frequencies."""
-        exponent = (
-            torch.arange(self.num_frequencies, device=device, dtype=torch.float32) / self.num_frequencies
-        )
-        return self.theta**-exponent
+        index = torch.arange(self.num_frequencies, device=device, dtype=torch.float32)
+        inv_freq = self.theta ** -(index / self.num_frequencies)
+        return _stretched(inv_freq, self.theta, self.yarn) if self.yarn else inv_freq
+
+
+def _stretched(inv_freq: Tensor, theta: float, yarn: YarnConfig) -> Tensor:
+    """YaRN (Peng et al., 2023): slow frequencies are divided by the factor, fast ones kept, ramp between."""
+    half, turns = len(inv_freq), yarn.original_max_position_embeddings / (2 * math.pi)
+    low, high = (half * math.log(turns / beta) / math.log(theta) for beta in (yarn.beta_fast, yarn.beta_slow))
+    if yarn.truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, 2 * half - 1)
+    width = high - low or 0.001
+    index = torch.arange(half, device=inv_freq.device, dtype=torch.float32)
+    slow = ((index - low) / width).clamp(0, 1)
+    return inv_freq / yarn.factor * slow + inv_freq * (1 - slow)
 
 
 def _frequency_axes(half: int, section: tuple[int, ...]) -> Tensor:
@@ -67,12 +87,15 @@ def mrope_positions(
 
     Text advances all three axes. A visual block that starts at p has time p, height p + row, width p + column
     on the merged grid, and the next position is p + max(h, w). Frames of a video are separate blocks.
+    `grid_thw` [pictures and videos, 3] in reading order. Raises ContextError unless it fits the tokens.
     """
     grids = [(h // merge_size, w // merge_size) for t, h, w in grid_thw.tolist() for _ in range(t)]
     is_visual = torch.isin(input_ids.cpu(), torch.tensor(visual_token_ids)).tolist()
     blocks, start, index, frame = [], 0, 0, 0
     while index < len(is_visual):
         if is_visual[index]:
+            if frame == len(grids) or not all(is_visual[index : index + math.prod(grids[frame])]):
+                raise _misfit(sum(is_visual), grids)
             h, w = grids[frame]
             blocks.append(_grid_positions(start, h, w))
             index, start, frame = index + h * w, start + max(h, w), frame + 1
@@ -80,7 +103,46 @@ def mrope_positions(
             run = _text_run(is_visual, index)
             blocks.append(torch.arange(start, start + run).expand(3, run))
             index, start = index + run, start + run
+    if frame < len(grids):
+        raise _misfit(sum(is_visual), grids)
     return torch.cat(blocks, dim=1).to(input_ids.device), start
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """Sequences of different lengths as one batch, with pads at the left, whose positions are 0."""
+
+    input_ids: Tensor  # [B, T]
+    positions: Tensor  # [3, B, T]
+    next_positions: Tensor  # [B], the position of the token after the last
+    padding: Tensor  # [B], for `HybridCache`
+
+
+def left_padded(
+    sequences: Sequence[Tensor], visual_token_ids: tuple[int, ...], grids: Sequence[Tensor], merge_size: int
+) -> PaddedBatch:
+    """sequences: ids [T_i]; grids: the `grid_thw` of each. A pad is token 0, which nothing reads."""
+    length = max(len(ids) for ids in sequences)
+    padding = [length - len(ids) for ids in sequences]
+    rows = [
+        mrope_positions(ids, visual_token_ids, grid, merge_size)
+        for ids, grid in zip(sequences, grids, strict=True)
+    ]
+    device = sequences[0].device
+    return PaddedBatch(
+        torch.stack([F.pad(ids, (pads, 0)) for ids, pads in zip(sequences, padding, strict=True)]),
+        torch.stack([F.pad(row, (pads, 0)) for (row, _), pads in zip(rows, padding, strict=True)], dim=1),
+        torch.tensor([after for _, after in rows], device=device),
+        torch.tensor(padding, device=device),
+    )
+
+
+def _misfit(tokens: int, grids: list[tuple[int, int]]) -> ContextError:
+    wanted = sum(h * w for h, w in grids)
+    return ContextError(
+        f"the prompt has {tokens} picture tokens, but its {len(grids)} pictures and video frames take "
+        f"{wanted}: give each picture once, and write one unbroken run of placeholders for it"
+    )
 
 
 def _grid_positions(start: int, h: int, w: int) -> Tensor:

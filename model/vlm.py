@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import ContextError
 from ..vision.encoder import VisionEncoder, VisionFeatures
 from .cache import HybridCache
 from .config import ModelConfig
@@ -28,8 +29,9 @@ class VisionLanguageModel(nn.Module):
             self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
         self.mtp = MultiTokenPredictor(config.text) if config.text.mtp_num_hidden_layers else None
 
-    def empty_cache(self) -> HybridCache:
-        return HybridCache.empty(self.config.text.num_hidden_layers)
+    def empty_cache(self, padding: Tensor | None = None) -> HybridCache:
+        """`padding` [B]: how many pads stand at the left of each sequence of the batch."""
+        return HybridCache.empty(self.config.text.num_hidden_layers, padding)
 
     def encode_images(self, pixel_values: Tensor, grid_thw: Tensor) -> VisionFeatures:
         """pixel_values [patches, C*T*p*p]; grid_thw [images, 3] in patches (time, height, width)."""
@@ -45,12 +47,18 @@ class VisionLanguageModel(nn.Module):
         """Hidden states [B, T, D] after the final norm; `cache`, when given, advances by T.
 
         input_ids [B, T]; positions [3, B, T]; `features` fill the visual tokens of input_ids in order.
+        Raises ContextError when their number is not that of the visual tokens.
         """
         cache = cache or self.empty_cache()
         x_BTD = self.language_model.embed_tokens(input_ids)
         if features is None:
             return self.language_model(x_BTD, positions, cache)
         visual = self.visual_mask(input_ids)
+        if int(visual.sum()) != len(features.tokens):
+            raise ContextError(
+                f"the prompt has {int(visual.sum())} picture tokens and its pictures give "
+                f"{len(features.tokens)}: write one placeholder for each token of a picture"
+            )
         x_BTD = x_BTD.masked_scatter(visual, features.tokens.to(x_BTD.dtype))
         blank = torch.zeros_like(x_BTD)
         taps = [blank.masked_scatter(visual, tap.to(x_BTD.dtype)) for tap in features.deepstack]

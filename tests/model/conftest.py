@@ -1,5 +1,7 @@
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import load_model
 
 from . import tiny
+from .precision import Float64
 
 
 @dataclass
@@ -19,10 +22,19 @@ class Pair:
     reference: Any
     folder: Path
     ours: VisionLanguageModel
+    tolerance: float = 1e-4
 
     @property
     def vision(self) -> dict:
         return tiny.CONFIGS[self.name][2]
+
+    @cached_property
+    def in_float64(self) -> "Pair":
+        """The same weights in fp64; to be used inside `Float64`."""
+        with Float64():
+            reference = tiny.reference_model(self.name)
+            reference.load_state_dict(self.reference.state_dict())
+            return Pair(self.name, reference, self.folder, copy.deepcopy(self.ours).double(), 1e-10)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,6 +60,20 @@ def make_pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pair]
 @pytest.fixture(params=tiny.CONFIGS)
 def pair(request: pytest.FixtureRequest, make_pair: Callable[[str], Pair]) -> Pair:
     return make_pair(request.param)
+
+
+@pytest.fixture(
+    params=[(name, bits) for name in tiny.CONFIGS for bits in (32, 64)], ids=lambda p: f"{p[0]}-fp{p[1]}"
+)
+def twin(request: pytest.FixtureRequest, make_pair: Callable[[str], Pair]) -> Iterator[Pair]:
+    """In fp32 as it is used, within 1e-4, and in fp64, within 1e-10, where only the maths can differ."""
+    name, bits = request.param
+    if bits == 32:
+        yield make_pair(name)
+        return
+    pair = make_pair(name).in_float64
+    with Float64():
+        yield pair
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_published_shape():
         ("quantization_config", {"quant_method": "fp8"}, "quantization_config"),
         ("text_config.hidden_size", None, "hidden_size"),
         ("text_config.rope_parameters", None, "rope_theta"),
-        ("text_config.rope_parameters", {"rope_type": "yarn", "rope_theta": 1e4}, "yarn"),
+        ("text_config.rope_parameters", {"rope_type": "longrope", "rope_theta": 1e4}, "longrope"),
         ("text_config.rope_parameters", {"rope_theta": 1e4, "mrope_section": [9, 9, 9]}, "mrope_section"),
         ("text_config.sliding_window", 128, "sliding_window"),
         ("text_config.hidden_act", "gelu", "gelu"),

@@ -100,7 +100,7 @@ def test_logits_and_export(make_pair, tmp_path: Path):
     model = load_model(make(pair.folder, tmp_path / "fp8", torch.bfloat16))
     ids = tiny.prompt([], 1, 40)
     ours, wide = (our_logits(replace(pair, ours=m), ids) for m in (model, pair.ours))
-    assert 0 < (ours - wide).std() < 0.3 * wide.std()
+    assert 0 < (ours - wide).std() < 0.5 * wide.std()
     save_model(model, tmp_path / "export")
     assert "quantization_config" not in json.loads((tmp_path / "export" / "config.json").read_text())
     again = load_model(tmp_path / "export")

@@ -1,19 +1,53 @@
-"""Our network equals the `transformers` reference on the same files."""
+"""Our network equals the `transformers` reference on the same files, in fp32 and in fp64."""
 
-from itertools import pairwise
+import copy
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import accumulate, cycle, pairwise
+from typing import Any
 
 import pytest
 import torch
-from saccade.model.cache import HybridCache
-from saccade.model.rope import mrope_positions
+from saccade.errors import ContextError
+from saccade.model.cache import DeltaState, HybridCache
+from saccade.model.config import ModelConfig
+from saccade.model.rope import PaddedBatch, left_padded, mrope_positions
+from saccade.model.vlm import VisionLanguageModel
+from saccade.model.weights import load_model
+from saccade.vision.encoder import VisionFeatures
 from torch import Tensor
+from torch.nn import functional as F
 
 from . import tiny
 from .conftest import Pair
+from .precision import Float64
 
 TOLERANCE = 1e-4
 NO_PICTURES = torch.zeros(0, 3, dtype=torch.long)
 ONE, TWO = [(1, 4, 6)], [(1, 6, 10), (1, 2, 14)]
+STEPS = 16
+
+SCENES: dict[str, list[tiny.Part]] = {
+    **{f"{n} tokens": [n] for n in (1, 3, 63, 64, 65, 150)},
+    "one picture": [7, ("image", (1, 4, 6)), 5],
+    "odd sizes": [2, ("image", (1, 6, 10)), 3, ("image", (1, 2, 14)), 1, ("image", (1, 10, 2)), 4],
+    "one-token picture": [3, ("image", (1, 2, 2)), 2],
+    "beyond the position table": [3, ("image", (1, 14, 16)), 2],
+    "video": [5, ("video", (3, 4, 6)), 4],
+    "mixed": [
+        4,
+        ("image", (1, 4, 2)),
+        3,
+        ("video", (2, 6, 4)),
+        ("image", (1, 2, 6)),
+        ("video", (1, 2, 2)),
+        3,
+    ],
+}
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    return (a - b).abs().max().item()
 
 
 def positions(pair: Pair, ids: Tensor, grid: Tensor = NO_PICTURES) -> Tensor:
@@ -27,71 +61,260 @@ def our_logits(pair: Pair, ids: Tensor, pixels: Tensor | None = None, grid: Tens
         return pair.ours.logits(pair.ours(ids, positions(pair, ids, grid), features=features))[0]
 
 
-def difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item()
+def expected_logits(twin: Pair, inputs: dict[str, Tensor]) -> tuple[Tensor, float]:
+    """The reference's, and how near ours must be: as a rule the pair's tolerance.
+
+    Where the reference in fp32 strays too far from its own result in fp64: as far as two such results differ.
+    """
+    logits = twin.reference(**inputs, use_cache=False).logits
+    if logits.dtype == torch.float64:
+        return logits, twin.tolerance
+    with Float64():
+        wide = {key: x.double() if x.is_floating_point() else x for key, x in inputs.items()}
+        exact = twin.in_float64.reference(**wide, use_cache=False).logits
+    return logits, max(twin.tolerance, 2 * difference(logits.double(), exact))
 
 
-@pytest.mark.parametrize("tokens", [1, 3, 63, 64, 65, 150])
-def test_text(pair: Pair, tokens: int):
-    ids = tiny.prompt([], 1, tokens)
-    assert difference(our_logits(pair, ids), tiny.reference_logits(pair.reference, ids)) < TOLERANCE
+def with_tail(pair: Pair, parts: list[tiny.Part], seed: int = 2) -> tiny.Scene:
+    return tiny.scene([*parts, STEPS], pair.vision, seed)
 
 
-@pytest.mark.parametrize("grids", [ONE, TWO], ids=["one", "two"])
-def test_pictures(pair: Pair, grids: list):
-    pixels, grid = tiny.picture_inputs(grids, pair.vision)
-    ids = tiny.prompt(grids, pair.vision["spatial_merge_size"])
-    expected = tiny.reference_logits(pair.reference, ids, pixels, grid)
-    assert difference(our_logits(pair, ids, pixels, grid), expected) < TOLERANCE
+def batch_of(pair: Pair, scenes: list[tiny.Scene]) -> PaddedBatch:
+    merge = pair.vision["spatial_merge_size"]
+    return left_padded(
+        [each.ids for each in scenes], (tiny.IMAGE, tiny.VIDEO), [each.grid() for each in scenes], merge
+    )
 
 
-@pytest.mark.parametrize("grids", [TWO, [(3, 4, 2), (1, 12, 12), (2, 2, 2)]], ids=["pictures", "frames"])
-def test_vision_features(pair: Pair, grids: list):
-    pixels, grid = tiny.picture_inputs(grids, pair.vision)
+def features_of(pair: Pair, scenes: list[tiny.Scene]) -> VisionFeatures | None:
+    pixels = [patches for each in scenes for patches in each.in_order()]
+    if not pixels:
+        return None
+    return pair.ours.encode_images(torch.cat(pixels), torch.cat([each.grid() for each in scenes]))
+
+
+def in_pieces(pair: Pair, batch: PaddedBatch, features: VisionFeatures | None, edges: list[int]) -> Tensor:
+    """Hidden states of one sequence, computed piece by piece through one cache."""
+    cache, hidden, used = pair.ours.empty_cache(), [], 0
+    for a, b in pairwise(edges):
+        ids = batch.input_ids[:, a:b]
+        part = slice(used, used + int(pair.ours.visual_mask(ids).sum()))
+        piece, used = None, part.stop
+        if features and part.start < part.stop:
+            piece = VisionFeatures(features.tokens[part], tuple(tap[part] for tap in features.deepstack))
+        hidden.append(pair.ours(ids, batch.positions[..., a:b], cache, piece))
+    assert cache.length == edges[-1]
+    return torch.cat(hidden, dim=1)
+
+
+def odd_edges(length: int) -> list[int]:
+    """Prefill in pieces of 1, 3, 17, 65, 1, ... tokens, then one by one."""
+    sizes = [size for _, size in zip(range(length), cycle((1, 3, 17, 65)), strict=False)]
+    prefill = [edge for edge in accumulate(sizes, initial=0) if edge < length - STEPS]
+    return [*prefill, *range(length - STEPS, length + 1)]
+
+
+@pytest.mark.parametrize("parts", SCENES.values(), ids=SCENES)
+def test_scenes(twin: Pair, parts: list[tiny.Part]):
+    """All at once, and in odd pieces followed by 16 single steps."""
+    scene = with_tail(twin, parts)
+    batch, length = batch_of(twin, [scene]), len(scene.ids)
     with torch.no_grad():
-        expected = pair.reference.model.visual(pixels, grid_thw=grid)
-        features = pair.ours.encode_images(pixels, grid)
-    assert difference(features.tokens, expected.pooler_output) < TOLERANCE
+        expected, tolerance = expected_logits(twin, tiny.reference_inputs([scene]))
+        features = features_of(twin, [scene])
+        whole = twin.ours(batch.input_ids, batch.positions, features=features)
+        pieces = in_pieces(twin, batch, features, odd_edges(length))
+        assert difference(twin.ours.logits(whole), expected) < tolerance
+        assert difference(twin.ours.logits(pieces), expected) < tolerance
+
+
+def test_a_thousand_tokens(twin: Pair):
+    ids = tiny.prompt([], 1, 1000)
+    with torch.no_grad():
+        expected, tolerance = expected_logits(twin, {"input_ids": ids})
+    assert difference(our_logits(twin, ids), expected[0]) < tolerance
+
+
+@pytest.mark.parametrize("names", [("mixed", "3 tokens", "odd sizes", "video"), ("one picture", "65 tokens")])
+def test_left_padded_batches(twin: Pair, names: tuple[str, ...]):
+    """At once, and prefilled in one piece followed by 16 single steps."""
+    scenes = [with_tail(twin, SCENES[name], seed) for seed, name in enumerate(names)]
+    batch, inputs = batch_of(twin, scenes), tiny.reference_inputs(scenes)
+    length, real = inputs["input_ids"].shape[1], inputs["attention_mask"].bool()
+    with torch.no_grad():
+        expected, tolerance = expected_logits(twin, inputs)
+        features = features_of(twin, scenes)
+        for edges in ([0, length], [0, *range(length - STEPS, length + 1)]):
+            cache, hidden = twin.ours.empty_cache(batch.padding), []
+            for a, b in pairwise(edges):
+                ids, rows = batch.input_ids[:, a:b], batch.positions[..., a:b]
+                hidden.append(twin.ours(ids, rows, cache, None if a else features))
+            logits = twin.ours.logits(torch.cat(hidden, dim=1))
+            assert logits.isfinite().all()
+            assert difference(logits[real], expected[real]) < tolerance
+
+
+def test_left_padding_of_one_sequence_in_pieces(twin: Pair):
+    """Pads that reach past the first pieces, at batch 1, where others skip the mask."""
+    ids = tiny.prompt([], 1, 100)
+    rows, cache = positions(twin, ids), twin.ours.empty_cache(torch.tensor([70]))
+    padded, padded_rows = F.pad(ids, (70, 0), value=9), F.pad(rows, (70, 0))
+    with torch.no_grad():
+        edges = (0, 1, 4, 64, 69, 72, 137, 170)
+        pieces = [twin.ours(padded[:, a:b], padded_rows[..., a:b], cache) for a, b in pairwise(edges)]
+        assert difference(torch.cat(pieces, dim=1)[:, 70:], twin.ours(ids, rows)) < twin.tolerance
+
+
+def test_positions_and_deltas(pair: Pair):
+    names = ("mixed", "3 tokens", "odd sizes", "video", "one-token picture")
+    scenes = [with_tail(pair, SCENES[name], seed) for seed, name in enumerate(names)]
+    batch, inputs = batch_of(pair, scenes), tiny.reference_inputs(scenes)
+    wanted = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw", "attention_mask")
+    expected, delta = pair.reference.model.get_rope_index(**{key: inputs[key] for key in wanted})
+    assert torch.equal(batch.positions, expected)
+    assert torch.equal(batch.next_positions - inputs["attention_mask"].sum(-1), delta[:, 0])
+    assert torch.equal(batch.input_ids, inputs["input_ids"])
+
+
+@pytest.mark.parametrize("name", ["150 tokens", "mixed"])
+def test_hidden_states_of_every_layer(twin: Pair, name: str):
+    """What enters each layer, so DeepStack's additions too, and what enters the last norm."""
+    scene = with_tail(twin, SCENES[name])
+    batch = batch_of(twin, [scene])
+    with torch.no_grad(), entering(twin.reference.model.language_model) as theirs:
+        twin.reference(**tiny.reference_inputs([scene]), use_cache=False)
+    with torch.no_grad(), entering(twin.ours.language_model) as ours:
+        twin.ours(batch.input_ids, batch.positions, features=features_of(twin, [scene]))
+    assert len(ours) == len(theirs) == len(twin.ours.language_model.layers) + 1
+    for a, b in zip(ours, theirs, strict=True):
+        assert difference(a, b) < twin.tolerance * max(1.0, b.abs().max().item())
+
+
+@contextmanager
+def entering(decoder: Any) -> Iterator[list[Tensor]]:
+    """The hidden states that enter each layer and the final norm."""
+    seen: list[Tensor] = []
+
+    def note(module: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+        seen.append(args[0] if args else kwargs["hidden_states"])
+
+    places = [*decoder.layers, decoder.norm]
+    hooks = [place.register_forward_pre_hook(note, with_kwargs=True) for place in places]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+VISION_GRIDS = {
+    "pictures": TWO,
+    "one token": [(1, 2, 2)],
+    "frames": [(3, 4, 2), (1, 12, 12), (2, 2, 2)],
+    "wide and tall": [(1, 2, 40), (1, 30, 2)],
+}
+
+
+@pytest.mark.parametrize("grids", VISION_GRIDS.values(), ids=VISION_GRIDS)
+def test_vision_features(twin: Pair, grids: list):
+    pixels, grid = tiny.picture_inputs(grids, twin.vision)
+    with torch.no_grad():
+        expected = twin.reference.model.visual(pixels, grid_thw=grid)
+        features = twin.ours.encode_images(pixels, grid)
+    assert difference(features.tokens, expected.pooler_output) < twin.tolerance
     for tap, reference in zip(features.deepstack, getattr(expected, "deepstack_features", ()), strict=True):
-        assert difference(tap, reference) < TOLERANCE
+        assert difference(tap, reference) < twin.tolerance
 
 
-def test_positions(pair: Pair):
-    merge = pair.vision["spatial_merge_size"]
-    ids, grid = tiny.prompt(TWO, merge), torch.tensor(TWO)
-    expected, delta = pair.reference.model.get_rope_index(ids, (ids == tiny.IMAGE).int(), image_grid_thw=grid)
-    rows, after = mrope_positions(ids[0], (tiny.IMAGE, tiny.VIDEO), grid, merge)
-    assert torch.equal(rows[:, None], expected)
-    assert after == ids.shape[1] + delta.item()
-
-
-@pytest.mark.parametrize("grids", [[], TWO], ids=["text", "pictures"])
-def test_decoding_equals_the_full_forward(pair: Pair, grids: list):
-    merge = pair.vision["spatial_merge_size"]
-    prompt, tail = tiny.prompt(grids, merge, 40), tiny.prompt([], 1, 16, seed=5)
-    pixels, grid = tiny.picture_inputs(grids, pair.vision) if grids else (None, NO_PICTURES)
-    whole = torch.cat((prompt, tail), dim=1)
-    expected = tiny.reference_logits(pair.reference, whole, pixels, grid)[prompt.shape[1] :]
-    cache = pair.ours.empty_cache()
-    rows = positions(pair, whole, grid)
+def test_pictures_of_one_batch_do_not_see_each_other(pair: Pair):
+    grids = [(1, 4, 6), (1, 2, 2), (2, 4, 6), (1, 4, 6), (1, 8, 2)]
+    pixels, grid = tiny.picture_inputs(grids, pair.vision)
     with torch.no_grad():
-        features = None if pixels is None else pair.ours.encode_images(pixels, grid)
-        pair.ours(prompt, rows[..., : prompt.shape[1]], cache, features)
-        steps = [
-            pair.ours.logits(pair.ours(whole[:, t : t + 1], rows[..., t : t + 1], cache))[0]
-            for t in range(prompt.shape[1], whole.shape[1])
+        together = pair.ours.encode_images(pixels, grid)
+        apart = [
+            pair.ours.encode_images(each, row[None])
+            for each, row in zip(pixels.split(grid.prod(-1).tolist()), grid, strict=True)
         ]
-    assert difference(torch.cat(steps), expected) < TOLERANCE
-    assert cache.length == whole.shape[1]
+    assert difference(together.tokens, torch.cat([each.tokens for each in apart])) < TOLERANCE
+    for i, tap in enumerate(together.deepstack):
+        assert difference(tap, torch.cat([each.deepstack[i] for each in apart])) < TOLERANCE
 
 
-@pytest.mark.parametrize("cuts", [(1, 2, 5, 69), (64, 65, 128), (63, 64), (149,)])
-def test_prefill_in_pieces_equals_the_whole(pair: Pair, cuts: tuple[int, ...]):
-    ids = tiny.prompt([], 1, 150)
-    cache, rows, edges = pair.ours.empty_cache(), positions(pair, ids), (0, *cuts, 150)
-    with torch.no_grad():
-        pieces = [pair.ours(ids[:, a:b], rows[..., a:b], cache) for a, b in pairwise(edges)]
-        assert difference(torch.cat(pieces, dim=1), pair.ours(ids, rows)) < TOLERANCE
+def test_fast_forgetting_is_rounding_alone(make_pair):
+    """Heads that forget at once, at the official eps: in fp32 both sides stray as far from the exact result,
+    in fp64 they agree.
+    """
+    pair, ids = make_pair("moe"), tiny.prompt([], 1, 150)
+    harsh = Pair("moe", copy.deepcopy(pair.reference), pair.folder, copy.deepcopy(pair.ours))
+    for model in (harsh.reference, harsh.ours):
+        for name, parameter in model.named_parameters():
+            if name.endswith("dt_bias"):
+                parameter.data.add_(5)
+    ours, theirs = our_logits(harsh, ids), tiny.reference_logits(harsh.reference, ids)
+    exact = harsh.in_float64
+    with Float64():
+        ours_exact, theirs_exact = our_logits(exact, ids), tiny.reference_logits(exact.reference, ids)
+    assert difference(ours_exact, theirs_exact) < 1e-10
+    strays = difference(theirs.double(), theirs_exact)
+    assert strays > TOLERANCE, "the reference itself is not exact to 1e-4 here"
+    assert difference(ours.double(), ours_exact) < 4 * strays
+
+
+@pytest.mark.parametrize("name", ["dense", "moe", "vl", "vl-moe"])
+def test_a_bfloat16_checkpoint(make_pair, tmp_path, name: str):
+    """Stored in half precision, computed in fp32 on both sides."""
+    pair, ids = make_pair(name), tiny.prompt([], 1, 70)
+    folder = tiny.save(copy.deepcopy(pair.reference).bfloat16(), tmp_path)
+    reference = type(pair.reference).from_pretrained(folder, dtype=torch.float32).eval()
+    narrow = Pair(name, reference, folder, load_model(folder, dtype=torch.float32))
+    assert load_model(folder).language_model.norm.weight.dtype == torch.bfloat16
+    assert difference(our_logits(narrow, ids), tiny.reference_logits(reference, ids)) < TOLERANCE
+
+
+def test_deepstack_in_a_hybrid(make_pair):
+    """No published hybrid has taps: the reference's own layers, with its taps added from outside."""
+    from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionPatchMerger
+
+    pair, blocks = make_pair("moe"), (0, 2)
+    raw = pair.ours.config.to_dict()
+    raw["vision_config"]["deepstack_visual_indexes"] = list(blocks)
+    ours = VisionLanguageModel(ModelConfig.from_dict(raw)).requires_grad_(False)
+    ours.load_state_dict(pair.ours.state_dict(), strict=False)
+    tiny.randomise(ours.visual.deepstack_merger_list, seed=6)
+    scene, reference, taps = tiny.scene(SCENES["mixed"], pair.vision), pair.reference.model, []
+    patches, grid, visual = torch.cat(scene.in_order()), scene.grid(), ours.visual_mask(scene.ids[None])
+
+    def tap(module: Any, args: Any, x: Tensor) -> None:
+        merger = Qwen3VLVisionPatchMerger(pair.reference.config.vision_config, use_postshuffle_norm=True)
+        merger.load_state_dict(ours.visual.deepstack_merger_list[len(taps)].state_dict())
+        taps.append(torch.zeros(*scene.ids.shape, 48).masked_scatter(visual[0], merger(x)))
+
+    with torch.no_grad(), ExitStack() as hooks:
+        for block in blocks:
+            hooks.callback(reference.visual.blocks[block].register_forward_hook(tap).remove)
+        reference.visual(patches, grid_thw=grid)
+        hooks.close()
+        for layer, added in zip(reference.language_model.layers, taps, strict=False):
+            hooks.callback(layer.register_forward_hook(lambda _, __, x, added=added: x + added).remove)
+        expected = pair.reference(**tiny.reference_inputs([scene]), use_cache=False).logits
+        batch, features = batch_of(pair, [scene]), ours.encode_images(patches, grid)
+        logits = ours.logits(ours(batch.input_ids, batch.positions, features=features))
+    assert difference(logits, expected) < TOLERANCE
+    assert difference(expected[0], our_logits(pair, batch.input_ids, patches, grid)) > 0.1, "the taps count"
+
+
+def test_more_picture_tokens_than_pictures(hybrid: Pair):
+    scene = tiny.scene(SCENES["odd sizes"], hybrid.vision)
+    ids, grid = scene.ids[None], scene.grid()
+    cut = torch.cat((ids[:, :30], ids[:, -3:]), dim=1)
+    for wrong, given in ((ids, grid[:-1]), (cut, grid), (ids[:, -3:], grid)):
+        with pytest.raises(ContextError, match=r"picture tokens.*: give each picture once"):
+            positions(hybrid, wrong, given)
+    features = features_of(hybrid, [scene])
+    assert features is not None
+    fewer = VisionFeatures(features.tokens[:-1])
+    with pytest.raises(ContextError, match="picture tokens"), torch.no_grad():
+        hybrid.ours(ids, positions(hybrid, ids, grid), features=fewer)
 
 
 def test_a_batch_equals_its_sequences(pair: Pair):
@@ -101,6 +324,41 @@ def test_a_batch_equals_its_sequences(pair: Pair):
         together = pair.ours(ids, rows)
         apart = torch.cat([pair.ours(row[None], rows[:, :1]) for row in ids])
     assert difference(together, apart) < TOLERANCE
+
+
+def test_branches_behind_a_padded_batch_keep_its_padding(hybrid: Pair):
+    scenes = [with_tail(hybrid, SCENES[name]) for name in ("65 tokens", "3 tokens")]
+    batch, cut = batch_of(hybrid, scenes), 50
+    cache = hybrid.ours.empty_cache(batch.padding)
+    rest, rows = batch.input_ids[:, cut:], batch.positions[..., cut:]
+    with torch.no_grad():
+        hybrid.ours(batch.input_ids[:, :cut], batch.positions[..., :cut], cache)
+        branches = hybrid.ours(rest.repeat_interleave(3, 0), rows.repeat_interleave(3, 1), cache.expand(3))
+        once = hybrid.ours(rest, rows, cache.fork())
+    assert difference(branches, once.repeat_interleave(3, 0)) < TOLERANCE
+
+
+def test_the_recurrent_state_does_not_grow(hybrid: Pair):
+    recurrent, attention = [], []
+    for length in (1, 40, 400):
+        ids, cache = tiny.prompt([], 1, length), hybrid.ours.empty_cache()
+        with torch.no_grad():
+            hybrid.ours(ids, positions(hybrid, ids), cache)
+        states = [state for state in cache.layers if isinstance(state, DeltaState)]
+        recurrent.append(sum(t.untyped_storage().nbytes() for state in states for t in vars(state).values()))
+        attention.append(cache.nbytes() - recurrent[-1])
+    assert recurrent[0] == recurrent[1] == recurrent[2]
+    assert attention == [attention[0], 40 * attention[0], 400 * attention[0]]
+
+
+@pytest.mark.parametrize("padding", [None, torch.tensor([3])], ids=["plain", "padded"])
+def test_layers_compile_without_a_break(make_pair, padding: Tensor | None):
+    decoder = make_pair("dense").ours.language_model
+    x, cache = torch.randn(1, 20, 48), make_pair("dense").ours.empty_cache(padding)
+    rotary, pads = decoder.rotary(torch.arange(20).expand(3, 1, 20)), cache.pad_mask(20)
+    for layer in decoder.layers[2:]:
+        compiled = torch.compile(layer, fullgraph=True, backend="eager")
+        assert difference(compiled(x, rotary, None, pads)[0], layer(x, rotary, None, pads)[0]) < 1e-6
 
 
 def test_forks_of_a_cache_do_not_touch_each_other(hybrid: Pair):
