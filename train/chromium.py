@@ -70,7 +70,9 @@ class Chromium:
     def screenshot(self) -> np.ndarray:
         """RGB uint8 [height, width, 3]."""
         data = self.call("Page.captureScreenshot", format="png", optimizeForSpeed=True)["data"]
-        return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        return image[..., ::-1]
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         self._next_id += 1

@@ -11,13 +11,13 @@ import torch
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from .model import Batch
+from .model import Batch, token_ids
 from .render import Renderer, Scene
 from .tasks import TaskWriter, Turn
 from .tokenizer import call_text, make_tokenizer
 
 PAGES = 8  # per rendering call, and per piece of a batch
-X_IDS = [make_tokenizer().token_to_id(f"[{n}") for n in (0, 1000)]
+X_IDS = token_ids(make_tokenizer(), "[0", "[1000")
 BUCKETS = {"short": (12, 192), "long": (5, 512)}  # turns per page, tokens per turn
 
 

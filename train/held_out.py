@@ -30,8 +30,9 @@ def main() -> None:
     while any(wanted.values()):
         seeds = list(range(seed, seed + 8))
         for number, scene in zip(seeds, renderer.render(seeds, "heldout"), strict=True):
-            kind = next((k for k, n in wanted.items() if n and (row := task_for(scene, number, k))), None)
-            if kind:
+            offers = ((kind, task_for(scene, number, kind)) for kind, n in wanted.items() if n)
+            kind, row = next((offer for offer in offers if offer[1]), (None, None))
+            if kind and row:
                 wanted[kind] -= 1
                 rows.append({"page": write_page(scene, args.out, len(rows)), **row})
         seed += 8

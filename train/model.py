@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from saccade.model import moe
+from saccade.model.cache import AttentionState
 from saccade.model.config import ModelConfig
+from saccade.model.decoder import DecoderLayer
 from saccade.model.rope import apply_rotary, mrope_positions
 from saccade.model.vlm import VisionLanguageModel
 from tokenizers import Tokenizer
@@ -119,8 +121,8 @@ class Trainee(nn.Module):
         self.read = nn.Linear(vision, 2 * CHARACTERS)
         self.role = nn.Linear(width, len(ROLES))
         self.point_from, self.point_at = nn.Linear(width, width), nn.Linear(width, width)
-        self.x_ids = [tokenizer.token_to_id(f"[{n}") for n in (0, 1000)]
-        self.y_ids = [tokenizer.token_to_id(f", {n}]") for n in (0, 1000)]
+        self.x_ids = token_ids(tokenizer, "[0", "[1000")
+        self.y_ids = token_ids(tokenizer, ", 0]", ", 1000]")
         self.prefix = self._prefix(tokenizer)
         self.trains_mtp = False
         _initialise(self.model)
@@ -152,7 +154,9 @@ class Trainee(nn.Module):
         learned = hidden.flatten(0, 1)[batch.learned]
         logits = self._token_losses(learned, batch, coordinate_width, losses, measures)
         self._point_losses(learned, logits, visual, batch, losses, measures)
-        keys = cache.layers[-1].keys[:, :, first : first + ROWS * COLUMNS]
+        last = cache.layers[-1]
+        assert isinstance(last, AttentionState)
+        keys = last.keys[:, :, first : first + ROWS * COLUMNS]
         losses["look"] = self._look_loss(before_last, branch_positions, keys, batch)
         if self.trains_mtp:
             losses["mtp"] = self._mtp_loss(hidden, ids, batch.targets.flatten(0, 1), branch_positions)
@@ -177,6 +181,7 @@ class Trainee(nn.Module):
         """The last layer's first heads must look at the target while x and y are written: what they read there, the
         model then only has to say."""
         layer = self.model.language_model.layers[-1]
+        assert isinstance(layer, DecoderLayer)
         places = torch.cat((batch.learned[batch.at_x], batch.learned[batch.at_x + 1]))
         turn = places // batch.ids.shape[2]
         state = layer.input_layernorm(before.flatten(0, 1)[places])[None]
@@ -258,6 +263,11 @@ class Trainee(nn.Module):
         measures["hit"] = hit.float().mean()  # greedy x and y, given the right thought
 
 
+def token_ids(tokenizer: Tokenizer, *texts: str) -> list[int]:
+    ids = [tokenizer.token_to_id(text) for text in texts]
+    return [i for i in ids if i is not None]
+
+
 def type_features(model: VisionLanguageModel, states: Tensor, taps: list[Tensor]):
     from saccade.vision.encoder import VisionFeatures
 
@@ -315,7 +325,7 @@ def balance_routers() -> None:
     def logits(self: moe.Router, x: Tensor) -> Tensor:
         return _Balance.apply(F.linear(x, self.weight), self.top_k)
 
-    moe.Router.logits = logits
+    moe.Router.logits = logits  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _initialise(model: VisionLanguageModel) -> None:

@@ -21,7 +21,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
             updates = self._nesterov(trained, group["momentum"])
-            torch._foreach_mul_(trained, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_mul_(trained, 1 - group["lr"] * group["weight_decay"])  # pyright: ignore
             by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
             for i, p in enumerate(trained):
                 by_shape[p.shape[-2], p.shape[-1]].append(i)
@@ -32,13 +32,13 @@ class Muon(torch.optim.Optimizer):
                 )
                 shaped = [d.view_as(trained[i]) for i, d in zip(members, directions, strict=True)]
                 scale = -group["lr"] * max(1, rows / columns) ** 0.5
-                torch._foreach_add_([trained[i] for i in members], shaped, alpha=scale)
+                torch._foreach_add_([trained[i] for i in members], shaped, alpha=scale)  # pyright: ignore
 
     def _nesterov(self, trained: list[Tensor], momentum: float) -> list[Tensor]:
         buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in trained]
         gradients = [p.grad for p in trained]
-        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
-        return list(torch._foreach_lerp(gradients, buffers, momentum))
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)  # pyright: ignore
+        return list(torch._foreach_lerp(gradients, buffers, momentum))  # pyright: ignore
 
 
 @torch.compile(disable=not torch.cuda.is_available())

@@ -81,7 +81,7 @@ def _step(args, trainee, optimizers, arrays, lr: float) -> tuple[dict, dict]:
         optimizer.zero_grad(set_to_none=True)
     with torch.autocast(args.device, torch.bfloat16):
         losses, measures = trainee(batch)
-        total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
+        total = torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
     total.backward()
     torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
     for optimizer in optimizers:

@@ -6,6 +6,7 @@ reading cannot be replaced by remembering.
 
 import random
 import zlib
+from collections.abc import Sequence
 
 NOUNS = """account address album alert amount animal answer apple archive area arrow article atlas attic author autumn
 avenue badge bakery balance ball banana band bank banner barrel basket battery beach bean bear bell bench berry bicycle
@@ -117,7 +118,7 @@ class Words:
     def __init__(self, rng: random.Random, split: str = "train"):
         self.rng, self.held_out = rng, split == "heldout"
 
-    def pick(self, words: list[str]) -> str:
+    def pick(self, words: Sequence[str]) -> str:
         """A word of this split; multi-word entries belong to both."""
         for _ in range(60):
             word = self.rng.choice(words)

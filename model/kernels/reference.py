@@ -82,7 +82,7 @@ def delta_pass_state(
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
-    """(I + A)^-1 for strictly lower triangular A [..., C, C], C = BLOCK * 2^n. Its gradient is two products."""
+    """(I + A)^-1, A [..., C, C] strictly lower triangular, C = BLOCK * 2^n. Its gradient: two products."""
     return _UnitLowerInverse.apply(strict)  # pyright: ignore[reportReturnType]
 
 

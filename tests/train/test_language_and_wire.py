@@ -6,6 +6,7 @@ import pytest
 from saccade.agent.memory import snapshot_text as agents_text
 from saccade.model.calls import parse_reply
 from saccade.tools import computer_use_schema, parse_action
+
 from train.tasks import snapshot_text
 from train.tokenizer import call_text, make_tokenizer
 from train.words import NOUNS, Words, is_held_out

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 from train.pages import make_page
 from train.render import CELL, IGNORE, Renderer, Scene
 from train.tasks import TaskWriter

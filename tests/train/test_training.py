@@ -4,6 +4,7 @@ import random
 
 import pytest
 import torch
+
 from train.data import encode_turn, piece, places, to_device
 from train.model import COLUMNS, ROWS, Trainee, patchify, soft_number
 from train.optim import orthogonalise
@@ -30,7 +31,7 @@ def test_branches_equal_whole_sequences(scene, trainee):
     """The cached image expanded to branches gives what one pass over screenshot and turn gives."""
     tokenizer, model = make_tokenizer(), trainee.model
     turns = TaskWriter(scene, random.Random(2), "train").turns(2)
-    ids = [sum(encode_turn(turn, tokenizer), []) for turn in turns]
+    ids = [[token for part in encode_turn(turn, tokenizer) for token in part] for turn in turns]
     length = min(map(len, ids))
     branches = torch.tensor([i[:length] for i in ids])
     prefix = torch.tensor(trainee.prefix)
@@ -62,7 +63,7 @@ def test_one_step_gives_every_loss_and_a_gradient_everywhere(scene, trainee):
     assert set(losses) == {"token", "x", "y", "point", "look", "read", "role", "mtp"}
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert all(0 <= float(m) <= 1 for m in measures.values())
-    sum(losses.values()).backward()
+    torch.stack(list(losses.values())).sum().backward()
     silent = [n for n, p in trainee.named_parameters() if p.grad is None]
     assert silent == []
 
