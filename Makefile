@@ -19,12 +19,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (a minute or two, once)"
-	@$(PIP) -e '.[dev]'
+	@$(PIP) -e '.[dev,ui]'
 	@bash .ci/browser.sh $(BIN)/python
-	@touch $@
-
-$(VENV)/ready-ui: $(VENV)/ready
-	@$(PIP) -e '.[ui]'
 	@touch $@
 
 demo: setup
@@ -39,8 +35,8 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-ui: $(VENV)/ready-ui
-	@$(BIN)/saccade ui
+ui: setup
+	@$(BIN)/saccade ui --shop $(ARGS)
 
 bench: setup
 	@$(BIN)/python -m bench $(ARGS)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import InputError
+from ..tools.actions import Action
 from ..tools.geometry import Geometry
 from ..vision.screen import mark_action
 from .run import Run, Step
@@ -76,10 +77,12 @@ def draw_step(step: Step, run: Run, width_px: int) -> Image.Image:
 
 def draw_mark(step: Step) -> Image.Image:
     """The step's screenshot with the action drawn where it lands."""
-    screenshot = step.screenshot
-    if step.action is None:
-        return screenshot
-    arguments = step.action.arguments()
+    return draw_action(step.screenshot, step.action) if step.action else step.screenshot
+
+
+def draw_action(screenshot: Image.Image, action: Action) -> Image.Image:
+    """A copy of the screenshot with the action drawn where it lands."""
+    arguments = action.arguments()
     geometry = Geometry(*screenshot.size, *screenshot.size)
     names = ("start_coordinate", "coordinate")
     points = [geometry.relative_to_image(arguments[name]) for name in names if arguments.get(name)]

@@ -1,7 +1,7 @@
-"""The command line: `saccade run`, `saccade doctor`, `saccade --version`.
+"""The command line: `saccade run`, `saccade ui`, `saccade doctor`, `saccade --version`.
 
-Exit codes: 0 the task ended in success; 1 it did not; 2 usage or bad input, one line on stderr; 3 doctor
-found something essential missing; 130 interrupted. Torch and the browser load only when used.
+Exit codes: 0 the task ended in success; 1 it did not; 2 usage or bad input, one line on stderr; 3 something
+essential is missing (doctor, ui); 130 interrupted. Torch and the browser load only when used.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SaccadeError
+from ..errors import InputError, SaccadeError
 
 if TYPE_CHECKING:
     from ..agent import Agent, Run
@@ -177,6 +177,49 @@ def print_json(event: str, fields: dict[str, Any]) -> None:
 
 
 @app.command()
+def inspect(
+    checkpoint: Annotated[
+        str, typer.Argument(help="'builtin', a checkpoint folder, or a hub id.")
+    ] = "builtin",
+    routing: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Also draw which experts read this text.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture before the text of --routing.")] = None,
+    png: Annotated[Path, typer.Option(help="Where --routing draws.")] = Path("routing.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show what a checkpoint is: layers, parameters, memory, and which machine it fits."""
+    from rich.console import Console
+
+    from ..model.config import ModelConfig
+    from ..model.hub import find_checkpoint
+    from .inspect import examine, routing_table, tables
+
+    if image and routing is None:
+        raise InputError("--image goes with --routing: give the text as well")
+    report = examine(ModelConfig.from_pretrained(find_checkpoint(checkpoint, weights=False)))
+    layers = draw_routing(checkpoint, routing, image, png) if routing is not None else []
+    if as_json:
+        extra = {"routing": {"png": str(png), "layers": layers}} if layers else {}
+        print(json.dumps({**report.to_dict(), **extra}, ensure_ascii=False))
+        return
+    Console().print(tables(report, checkpoint))
+    if layers:
+        Console().print(routing_table(layers), f"drawn in {png}")
+
+
+def draw_routing(checkpoint: str, text: str, image: Path | None, png: Path) -> list[dict[str, float]]:
+    """The imbalance of each layer's experts on this prompt; the heat map goes to `png`."""
+    from .routing import draw_loads, imbalance, record_loads
+    from .wiring import load_engine
+
+    engine = load_engine(checkpoint)
+    loads = record_loads(engine, text, image)
+    draw_loads(loads, png, f"{engine.name}: expert load, {int(loads[0].sum())} choices per layer")
+    return imbalance(loads)
+
+
+@app.command()
 def doctor(
     screenshot: Annotated[
         Path | None, typer.Option(help="Where to keep the test screenshot (default: a temporary file).")
@@ -196,3 +239,40 @@ def doctor(
 
         Console().print(check_table(checks))
     return 3 if any(check.essential and not check.ok for check in checks) else 0
+
+
+@app.command()
+def ui(
+    url: Annotated[str, typer.Option(help="The address that stands in the field at first.")] = "",
+    shop: Annotated[bool, typer.Option("--shop", help="Serve the example shop and begin there.")] = False,
+    model: Annotated[
+        str, typer.Option(help="'builtin', a checkpoint folder, or a .jsonl script of actions.")
+    ] = "builtin",
+    max_steps: Annotated[int, typer.Option(min=1, max=60, help="The step limit at first.")] = 20,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Also allow this local or private host (repeatable)."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs"),
+    browser: Annotated[Path | None, typer.Option(help="The browser's executable.")] = None,
+    host: Annotated[str, typer.Option(help="Serve at this address.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="Serve at this port (default: first free from 7860).")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
+) -> int:
+    """Serve the web UI: type a task, watch it happen."""
+    from importlib.util import find_spec
+
+    if find_spec("gradio") is None:
+        return complain("the web UI needs Gradio: pip install 'saccade[ui]'", 3)
+    from contextlib import ExitStack
+
+    from .app import launch
+    from .desk import Defaults
+    from .shop import open_shop
+
+    with ExitStack() as stack:
+        url = stack.enter_context(open_shop()).url if shop else url
+        launch(Defaults(url, model, max_steps, tuple(allow_host or ()), out, browser), host, port, show)
+    return 0

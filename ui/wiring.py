@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..model.hub import find_checkpoint
 
 if TYPE_CHECKING:
+    from ..model.engine import Engine
     from ..tools import Browser
 
 
@@ -19,8 +20,11 @@ def load_model(spec: str) -> ChatModel:
 
     Raises CheckpointError for missing or corrupt model files, InputError for a script that cannot be read.
     """
-    if spec.endswith(".jsonl"):
-        return load_script(Path(spec))
+    return load_script(Path(spec)) if spec.endswith(".jsonl") else load_engine(spec)
+
+
+def load_engine(spec: str) -> "Engine":
+    """The local model alone; raises CheckpointError."""
     find_checkpoint(spec)  # a wrong name fails before torch is loaded
     import torch
 
