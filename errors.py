@@ -6,6 +6,8 @@ SaccadeError
 ├── PolicyError        an address or action that the policy denies
 ├── CheckpointError    missing, corrupt or unsupported model files
 ├── ContextError       a prompt or image that does not fit the model's limits
+├── CapacityError      the engine has no room for a request: memory
+│   └── QueueFullError     too many others are waiting
 └── ActionError        a model's call that is not a valid action (becomes an observation)
 """
 
@@ -32,6 +34,14 @@ class CheckpointError(SaccadeError):
 
 class ContextError(SaccadeError):
     """A prompt or image that does not fit the model."""
+
+
+class CapacityError(SaccadeError):
+    """The engine has no room for this request."""
+
+
+class QueueFullError(CapacityError):
+    """Too many requests are waiting already."""
 
 
 class ActionError(SaccadeError):

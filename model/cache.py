@@ -135,14 +135,16 @@ class DeltaState:
         sources = [self.earlier[-n] if n else self for n in counts]
         if len(set(counts)) == 1:
             return sources[0]
-        rows = [(s.conv[i : i + 1], s.recurrent[i : i + 1]) for i, s in enumerate(sources)]
-        return DeltaState(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+        return DeltaState(
+            torch.cat([state.conv[i : i + 1] for i, state in enumerate(sources)]),
+            torch.cat([state.recurrent[i : i + 1] for i, state in enumerate(sources)]),
+        )
 
     def settled(self) -> "DeltaState":
         return replace(self, earlier=()) if self.earlier else self
 
     def expand(self, n: int) -> "DeltaState":
-        return DeltaState(*(x.repeat_interleave(n, dim=0) for x in (self.conv, self.recurrent)))
+        return DeltaState(self.conv.repeat_interleave(n, dim=0), self.recurrent.repeat_interleave(n, dim=0))
 
 
 State = AttentionState | RaggedState | DeltaState
@@ -189,7 +191,7 @@ class HybridCache:
         return PadMask(real[:, self.length :, None], visible[:, None])
 
     def fork(self) -> "HybridCache":
-        """An independent continuation of the same prefix; shares every tensor, forgets what `without` needs."""
+        """An independent continuation of the same prefix, which shares every tensor and cannot go back."""
         return replace(self, layers=[state and state.settled() for state in self.layers])
 
     def without(self, counts: Sequence[int]) -> "HybridCache":
@@ -218,7 +220,7 @@ class HybridCache:
 
 def _joined(states: tuple) -> State:
     if isinstance(states[0], DeltaState):
-        return DeltaState(*(torch.cat([getattr(s, name) for s in states]) for name in ("conv", "recurrent")))
+        return DeltaState(torch.cat([s.conv for s in states]), torch.cat([s.recurrent for s in states]))
     return RaggedState(states)
 
 

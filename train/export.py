@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 
 import torch
-from saccade.model.weights import save_model
 from safetensors.torch import load_file, save_file
+
+from saccade.model.weights import save_model
 
 from .model import Trainee, config_dict
 from .pages import HEIGHT, WIDTH

@@ -9,15 +9,16 @@ Shapes: B images, N branches per image, T branch tokens, P = 2700 visual tokens,
 from dataclasses import dataclass
 
 import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from saccade.model import moe
 from saccade.model.cache import AttentionState
 from saccade.model.config import ModelConfig
 from saccade.model.decoder import DecoderLayer
 from saccade.model.rope import apply_rotary, mrope_positions
 from saccade.model.vlm import VisionLanguageModel
-from tokenizers import Tokenizer
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .pages import HEIGHT, WIDTH
 from .render import CELL, COLUMNS, IGNORE, ROLES, ROWS

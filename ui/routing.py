@@ -38,9 +38,8 @@ def record_loads(engine: Engine, text: str, image: Path | None = None) -> Tensor
     content = [*picture, {"type": "text", "text": text}]
     try:
         prompt = engine.encode([{"role": "user", "content": content}], [], True)
-        features = engine.features(prompt.images)
         with torch.inference_mode():
-            engine.prefill(prompt).run(features)
+            engine.prefill(prompt).run(engine.pictures)
     finally:
         for hook in hooks:
             hook.remove()
