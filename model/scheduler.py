@@ -159,6 +159,8 @@ class Scheduler:
 
     def _fail(self, sequences: Many[Sequence], error: Exception) -> None:
         """These end with the error; the others, and the engine, go on."""
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            error = CapacityError(f"memory ran out ({error}): send fewer requests at a time, or shorter ones")
         for sequence in sequences:
             self._forget(sequence)
             sequence.fail(error)

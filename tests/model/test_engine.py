@@ -8,49 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from saccade.errors import CheckpointError, ContextError, InputError
 from saccade.model import hub
-from saccade.model.engine import Engine, Generation, Limits, Preferences
+from saccade.model.engine import Engine, Limits, Preferences
 from saccade.model.sampling import Sampling
 
 from . import tiny
 from .conftest import Pair
-
-
-def picture(seed: int, width: int = 24, height: int = 16) -> Image.Image:
-    generator = torch.Generator().manual_seed(seed)
-    return Image.fromarray(
-        torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8).numpy()
-    )
-
-
-def user(text: str, *images: Image.Image) -> dict:
-    return {
-        "role": "user",
-        "content": [*({"type": "image", "image": i} for i in images), {"type": "text", "text": text}],
-    }
-
-
-def turns(n: int) -> list[dict]:
-    """A conversation of n steps, each with its screenshot."""
-    talk = [{"role": "system", "content": "Be brief. " * 8}]
-    for step in range(n):
-        talk += [user(f"Step {step}", picture(step)), {"role": "assistant", "content": f"I did {step}."}]
-    return talk[:-1]
-
-
-def script(engine: Engine, text: str) -> None:
-    """Make the network say `text`, then end its turn: everything around the logits stays real."""
-    ids = iter([*engine.chat.encode_text(text), tiny.IM_END])
-
-    def logits(hidden: torch.Tensor) -> torch.Tensor:
-        rows = [next(ids) for _ in range(hidden[..., 0].numel())]
-        return (
-            torch.nn.functional.one_hot(torch.tensor(rows), tiny.VOCAB).float().view(*hidden.shape[:-1], -1)
-        )
-
-    engine.model.logits = logits  # type: ignore[method-assign]
+from .talk import picture, script, tokens, turns, user, written
 
 
 @pytest.fixture(params=["moe", "vl", "dense-tied"])
@@ -61,14 +26,6 @@ def folder(request: pytest.FixtureRequest, make_pair) -> Path:
 @pytest.fixture
 def engine(hybrid: Pair) -> Engine:
     return Engine.from_pretrained(hybrid.folder)
-
-
-def written(generation: Generation) -> list[int]:
-    return [piece.token for piece in generation if piece.token is not None]
-
-
-def tokens(engine: Engine, messages: list[dict], **options) -> list[int]:
-    return written(engine.generate(messages, max_tokens=12, **options))
 
 
 def test_greedy_tokens_equal_transformers(pair: Pair):
