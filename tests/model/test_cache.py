@@ -67,6 +67,7 @@ def test_a_gradient_keeps_the_old_way():
     given = kv(2).requires_grad_()
     state = AttentionState.of(given, given).append(kv(1, 1), kv(1, 1)).append(kv(1, 2), kv(1, 2))
     state.keys.square().sum().backward()
+    assert given.grad is not None
     assert torch.equal(given.grad, 2 * given.detach())
 
 
