@@ -37,12 +37,12 @@ def draw(trainings: dict[str, list[dict]], path: Path) -> None:
     figure, axes = plt.subplots(3, 3, figsize=(14, 10), layout="constrained")
     for axis, name in zip(axes.flat, PANELS, strict=True):
         for colour, (title, rows) in enumerate(trainings.items()):
-            seen = [(row["seconds"] / 60, row[name]) for row in rows if name in row]
-            held_out = [
-                (r["seconds"] / 60, r["held_out"][name]) for r in rows if name in r.get("held_out", ())
-            ]
-            axis.plot(*zip(*seen, strict=True), color=f"C{colour}", label=title) if seen else None
-            axis.plot(*zip(*held_out, strict=True), "o", color=f"C{colour}") if held_out else None
+            windows = [row for row in rows if name in row]
+            checks = [row for row in rows if name in row.get("held_out", ())]
+            minutes = [row["seconds"] / 60 for row in windows]
+            axis.plot(minutes, [row[name] for row in windows], color=f"C{colour}", label=title)
+            minutes = [row["seconds"] / 60 for row in checks]
+            axis.plot(minutes, [row["held_out"][name] for row in checks], "o", color=f"C{colour}")
         axis.set(title=name, xlabel="minutes")
         axis.grid(alpha=0.3)
         if name.startswith("loss"):

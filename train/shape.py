@@ -128,5 +128,7 @@ SHAPES = {
     "p10": Shape(10),
     "p12": Shape(12),
     "p12-wide": Shape(12, hidden=384),
-    "trial": Shape(20, hidden=128, vision_depth=3, decoder_depth=4, attention_at=(2,)),  # sees little; for tests
+    "trial": Shape(
+        20, hidden=128, vision_depth=3, decoder_depth=4, attention_at=(2,)
+    ),  # sees little; for tests
 }
