@@ -63,8 +63,11 @@ class _SharedPrefixAttention(torch.autograd.Function):
     def backward(ctx, grad):
         q, k_prefix, v_prefix, k, v, o, lse = ctx.saved_tensors
         count, grad = k_prefix.shape[0], grad.contiguous()
-        far, lse_far = [_join(x, count) for x in (grad, q, o)], _join(lse[..., None], count)[..., 0]
-        dq_far, dk_prefix, dv_prefix = _backward(*far, k_prefix, v_prefix, lse_far, False, ctx.flash)
+        lse_far = _join(lse[..., None], count)[..., 0]
+        grad_far, q_far, o_far = (_join(x, count) for x in (grad, q, o))
+        dq_far, dk_prefix, dv_prefix = _backward(
+            grad_far, q_far, o_far, k_prefix, v_prefix, lse_far, False, ctx.flash
+        )
         dq_near, dk, dv = _backward(grad, q, o, k, v, lse, True, ctx.flash)
         return _split(dq_far, q) + dq_near, dk_prefix, dv_prefix, dk, dv
 
