@@ -3,8 +3,8 @@
 A name counts the language model with its embedding, without the vision encoder and the prediction head: the
 published card of the 30B-A3B text model, 30.5 B with 3.3 B active, is exactly that count.
 Not confirmed by a primary source: the vision encoders of 2B, 4B and 397B, the DeltaNet value heads of 2B,
-122B and 397B, and the attention heads and expert width of 122B; of Qwen3-VL all but 30B-A3B. That the counts meet
-the names supports them.
+122B and 397B, and the attention heads and expert width of 122B; of Qwen3-VL all but 30B-A3B. That the
+counts meet the names supports them.
 """
 
 from dataclasses import dataclass
