@@ -102,7 +102,7 @@ class ChatFormat:
         try:
             text = self._template.render(
                 messages=plain,
-                tools=list(tools or ()) or None,
+                tools=[_shown(tool) for tool in tools or ()] or None,
                 enable_thinking=thinking,
                 add_generation_prompt=True,
             )
@@ -172,6 +172,16 @@ def _part(part: dict, tokens: re.Pattern, images: list[Image.Image]) -> dict[str
                 f"a message part of type {kind!r} is not supported: use text, image or image_url"
             )
     return {"type": "image", "image": ""}
+
+
+def _shown(tool: dict) -> dict:
+    """The tool as a prompt shows it: extensions (`x-...`) of its parameters are for programs alone."""
+    function = tool.get("function", {})
+    parameters = function.get("parameters")
+    if not isinstance(parameters, dict):
+        return tool
+    plain = {key: value for key, value in parameters.items() if not key.startswith("x-")}
+    return {**tool, "function": {**function, "parameters": plain}}
 
 
 def _plain_call(call: dict) -> dict:

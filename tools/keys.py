@@ -30,6 +30,12 @@ _SIDE = re.compile(r"^(ctrl|control|shift|alt|meta|super)[_ ]?(l|r|left|right)$"
 _BY_FOLDED = {name.lower(): name for name in _NAMED} | _ALIASES
 
 
+def key_pattern() -> str:
+    """A regex of what `playwright_key` knows: one character, or a name in any case, such as page_down."""
+    words = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace("_", "[_ -]?") for name in _NAMED]
+    return rf"^(?:[ -~]|\p{{L}}|(?i:{'|'.join(sorted({*words, *_ALIASES}))}))$"
+
+
 def playwright_key(name: str) -> str:
     """`page_down` -> `PageDown`, `a` -> `a`. Raises KeyError with near matches for unknown names."""
     if len(name) == 1:
