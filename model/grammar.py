@@ -6,6 +6,7 @@ which tokens exist is told by `vocabulary.py`, what a reply looks like by `wire.
 
 import json
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -145,4 +146,6 @@ class Matcher:
 
 
 def _reason(matcher: LLMatcher) -> str:
-    return matcher.get_error().partition("\n")[0] or "unknown"
+    """llguidance's error in one line, without the grammar that it quotes."""
+    message = re.split(r"\n *1 \| |\n<state>", matcher.get_error())[0]
+    return " ".join(message.split()) or "unknown"

@@ -31,7 +31,7 @@ class Vocabulary:
         if not _is_byte_level(tokenizer):
             raise CheckpointError("the tokenizer is not byte-level BPE: constrained decoding needs its bytes")
         self.size, self.stop_ids = size, frozenset(stop_ids)
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         added = tokenizer.get_added_tokens_decoder()
         silent = {i for i, token in added.items() if token.special and not MARKUP.fullmatch(token.content)}
         texts = {i: token.content.encode() for i, token in added.items()}
@@ -46,7 +46,7 @@ class Vocabulary:
         )
 
     def encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def text(self, tokens: Sequence[int]) -> bytes:
         return b"".join(self.texts[token] for token in tokens)
@@ -88,7 +88,7 @@ class _Wrapped:
 
 def _is_byte_level(tokenizer: Tokenizer) -> bool:
     decoder = json.loads(tokenizer.to_str()).get("decoder") or {}
-    return "ByteLevel" in [step["type"] for step in (decoder, *decoder.get("decoders", ()))]
+    return "ByteLevel" in [step.get("type") for step in (decoder, *decoder.get("decoders", ()))]
 
 
 def _byte_alphabet() -> dict[str, int]:

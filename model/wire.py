@@ -50,7 +50,8 @@ def call_grammar(
         return str(lark)
     lark.thought()
     lark.terminals["THOUGHT_CALL"] = f'THOUGHT "{OPEN_CALL}\\n"'
-    lark.rule("start", f"CLOSED_THOUGHT reply | THOUGHT_CALL body{more}")
+    # A call inside a thought is the last: `</think>` in the text of a later one would end the thought.
+    lark.rule("start", "CLOSED_THOUGHT reply | THOUGHT_CALL body")
     lark.rule("reply", call)
     return str(lark)
 

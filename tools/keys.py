@@ -31,9 +31,10 @@ _BY_FOLDED = {name.lower(): name for name in _NAMED} | _ALIASES
 
 
 def key_pattern() -> str:
-    """A regex of what `playwright_key` knows: one character, or a name in any case, such as page_down."""
-    words = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace("_", "[_ -]?") for name in _NAMED]
-    return rf"^(?:[ -~]|\p{{L}}|(?i:{'|'.join(sorted({*words, *_ALIASES}))}))$"
+    """A regex of names that `playwright_key` knows: one character, or a name as models spell it."""
+    split = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name) for name in _NAMED]  # Page_Up
+    names = {*_NAMED, *split, *_ALIASES, *map(str.capitalize, _ALIASES)}
+    return rf"^(?:[ -~]|\p{{L}}|{'|'.join(sorted(names | {name.lower() for name in names}))})$"
 
 
 def playwright_key(name: str) -> str:
