@@ -76,7 +76,8 @@ def add_markup(tokenizer: Tokenizer) -> None:
 
 
 def vocabulary(tokenizer: Tokenizer, padding: int = 0) -> Vocabulary:
-    stops = {tokenizer.token_to_id(text) for text in ("<|endoftext|>", "<|im_end|>")} - {None}
+    found = [tokenizer.token_to_id(text) for text in ("<|endoftext|>", "<|im_end|>")]
+    stops = [token for token in found if token is not None]
     return Vocabulary(tokenizer, tokenizer.get_vocab_size() + padding, stops)
 
 

@@ -20,7 +20,8 @@ class Constraint:
             Thought(grammar.vocabulary, max_thinking_tokens, closing) if grammar.thinking else None
         )
         self._accepted = 0
-        self._mask: Tensor | None = None
+        self._mask: Tensor | None = None  # of this position, once asked for; so is `_forced`
+        self._forced: list[int] | None = None
 
     @property
     def thinking(self) -> bool:
@@ -58,9 +59,9 @@ class Constraint:
 
     def forced(self) -> list[int]:
         """Tokens that must come next: the closing of a thought, or text about which there is no choice."""
-        if self.finished:
-            return []
-        return self._thought.forced() if self._thought and self._thought.open else self._matcher.forced()
+        if self._forced is None:
+            self._forced = self._compute_forced()
+        return list(self._forced)
 
     def accept(self, token: int) -> None:
         """Take a token: one of `forced()`, or one that `mask()` allows, stop tokens among them."""
@@ -69,7 +70,7 @@ class Constraint:
             assert self._thought
             self._thought.accept(token)
         self._accepted += 1
-        self._mask = None
+        self._mask = self._forced = None
 
     def rollback(self, n: int) -> None:
         """Take back the last n accepted tokens."""
@@ -78,7 +79,12 @@ class Constraint:
         self._accepted -= n
         if self._thought:
             self._thought.rollback(max(0, self._thought.length - self._accepted))
-        self._mask = None
+        self._mask = self._forced = None
+
+    def _compute_forced(self) -> list[int]:
+        if self.finished:
+            return []
+        return self._thought.forced() if self._thought and self._thought.open else self._matcher.forced()
 
     def _compute_mask(self) -> Tensor:
         closing = self.forced() if self.thinking else []

@@ -37,7 +37,7 @@ FORMATS = {
     "ipv4": r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)",
     "ipv6": r"(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}",
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-    "uri": rf"(?:https?|wss?|ftp)://{HOST}(?::[1-9]\d{{1,3}})?(?:/[!$&-;=?-Z_a-z~]*)?",
+    "uri": rf"(?:https?|wss?|ftp)://{HOST}(?::[1-9]\d{{1,3}})?(?:/[!#$&-;=?-Z_a-z~]*)?",
 }
 # Beyond these, JSON readers disagree; an open end would also let a number grow for ever.
 LIMITS = {"integer": 2**53 - 1, "number": 10**15}
