@@ -99,8 +99,8 @@ class Thought:
         if n == 0:
             return
         self._ended = None  # what ends a thought is its last token
+        del self._text[len(self._text) - len(self.vocabulary.text(self._ids[-n:])) :]
         del self._ids[-n:]
-        del self._text[len(self.vocabulary.text(self._ids)) :]
         if self._cut and self._cut[0] > len(self._ids):
             self._cut = None
 
