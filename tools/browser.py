@@ -140,6 +140,7 @@ class Browser:
         session, start = self._running(), time.monotonic()
         before = self._seen or await self.observe()
         marks = session.marks()
+        session.active.traffic.watch()
         error = await self._attempt(session, before, action)
         after = await self._look(session)
         effect = _effect(session, before, after, marks, error)

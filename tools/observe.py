@@ -38,6 +38,7 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
     settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
     image = await _capture(cdp, session.timeout_s)
+    tab.traffic.rest()
     return Observation(
         image=image,
         geometry=_geometry(tab.page, facts, image),

@@ -21,15 +21,18 @@ _BACKGROUND = ("eventsource", "websocket", "ping", "media")
 
 
 class Traffic:
-    """The requests of one page that are on their way.
+    """The requests of one page that are on their way, as far as an action may have caused them.
 
-    Those that outlive a wait are waited for no more, nor are addresses that one document keeps asking.
+    Not waited for: addresses that outlived a wait, and those that the page asks of its own accord, which shows
+    while nobody acts or when it asks the same again and again.
     """
 
     def __init__(self, page: Page) -> None:
         self._pending: set[Request | str] = set()
         self._main: set[Request] = set()
+        self._watched = True
         self._asked: Counter[str] = Counter()
+        self._polled: set[str] = set()
         self._endless: set[str] = set()
         self._changed = asyncio.Event()
         page.on("request", self._begin)
@@ -53,6 +56,15 @@ class Traffic:
     def busy(self) -> bool:
         return bool(self._pending)
 
+    def watch(self) -> None:
+        """An action begins: what is asked from now on may come of it."""
+        self._watched = True
+        self._asked.clear()
+
+    def rest(self) -> None:
+        """The look is over: what is asked from now on comes from the page itself."""
+        self._watched = False
+
     def expect(self, what: str) -> None:
         """Something else is on its way, such as a popup."""
         self._pending.add(what)
@@ -64,7 +76,8 @@ class Traffic:
     def _begin(self, request: Request) -> None:
         if request.is_navigation_request() and request.frame.parent_frame is None:
             self._main.add(request)
-            self._asked.clear()
+            self.watch()
+            self._polled.clear()
             self._endless.clear()
         elif self._in_background(request):
             return
@@ -72,8 +85,11 @@ class Traffic:
         self._changed.set()
 
     def _in_background(self, request: Request) -> bool:
-        self._asked[request.url] += 1
-        polled = self._asked[request.url] > POLL_COUNT or request.url.split("?")[0] in self._endless
+        what = f"{request.url} {request.post_data_buffer or ''}"
+        self._asked[what] += 1
+        if not self._watched or self._asked[what] > POLL_COUNT:
+            self._polled.add(what)
+        polled = what in self._polled or request.url.split("?")[0] in self._endless
         return polled or request.resource_type in _BACKGROUND
 
     def _end(self, request: Request) -> None:

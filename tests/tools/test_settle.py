@@ -25,6 +25,26 @@ async def test_late_answers_are_in_the_effect(shared: Browser, site: Site, delay
     assert effect.changed > 0.5
 
 
+async def test_the_same_request_at_every_click_is_no_poll(shared: Browser, site: Site) -> None:
+    script = "fetch('/wait?ms=150').then(() => it.textContent = ++n)"
+    body = f'<button style="font-size:99px" onclick="{script}">ask</button><h1 id=it>0</h1><script>n = 0</script>'
+    await goto(shared, site, "/again", body)
+    for count in range(1, 8):
+        assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))).visible
+        assert await shared.evaluate("n") == count
+
+
+async def test_a_poll_is_soon_not_waited_for(shared: Browser, site: Site) -> None:
+    poll = "(function poll() { fetch('/wait?ms=250').finally(poll) })()"
+    await goto(shared, site, "/polls", f"<h1>polls</h1><script>{poll}</script>")
+    looks = []
+    for _ in range(3):
+        await shared.page.wait_for_timeout(300)
+        looks.append(await shared.observe())
+    assert looks[-1].settled
+    assert looks[-1].seconds < 0.24
+
+
 async def test_a_slow_document_is_waited_for(shared: Browser, site: Site) -> None:
     await goto(shared, site, "/slow-link", "<a style='font-size:99px' href='/wait?ms=2200'>go</a>")
     effect = await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))
