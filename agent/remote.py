@@ -54,7 +54,7 @@ class RemoteModel:
     ):
         self.base_url = base_url.rstrip("/")
         self.name = model or ""
-        self.dialect = dialect
+        self.dialect: Dialect = dialect
         self.timeout_s = timeout_s
         self.retries = retries
         self.repairs = repairs

@@ -1,7 +1,8 @@
 """The exact text of the snapshot memory, and the laws of the conversation."""
 
 from PIL import Image
-from saccade.agent.memory import ConversationMemory, SnapshotMemory, make_memory
+from saccade.agent.conversation import ConversationMemory
+from saccade.agent.memory import SnapshotMemory, make_memory
 from saccade.tools.geometry import Geometry
 from saccade.tools.observation import Observation, Tab
 
