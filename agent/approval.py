@@ -32,8 +32,8 @@ _RULES = {reason: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for reason, wor
 def risk_of(action: Any, targets: Mapping[str, Target], url: str) -> str | None:
     """Why this should be approved by a person, in a few words; None for what can be undone or only looks."""
     match action:
-        case UseTool():
-            return "calls a tool of yours"
+        case UseTool(tool=tool):
+            return f"calls your tool {tool.name}" if tool.risky else None
         case _ if action.action in PRESSED:
             target = targets.get("coordinate")
             return _press_risk(target) if target else None

@@ -16,8 +16,9 @@ from playwright.async_api import Error as PageError
 
 from ..errors import ActionError, PolicyError, SaccadeError
 from ..tools.actions import Action, Answer, AskUser, Terminate
+from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
-from ..vision.screen import changed_regions
+from ..vision.screen import same
 from .calls import Vocabulary
 from .conditions import holds, value_of
 from .decide import Decider, Turn
@@ -31,6 +32,7 @@ from .results import LOOKED_AT, Finish, verify
 from .run import Outcome, Run, Step, Timings
 from .secrets import Secrets
 from .state import take_state
+from .target import Target
 from .usertools import UseTool
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 INTERRUPTED = Outcome("interrupted", "the run was interrupted")
 MOST_REJECTIONS = 2
 MARGIN_PX = 12
+FOCUS_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -249,7 +252,9 @@ class Episode:
         self.memory.tell(text)
 
     def _undisturbed(self, now: Observation) -> bool:
-        """Whether what the last action changed lies within what it acted on."""
+        """Whether what the last action changed lies within what was just acted on: a field that loses the
+        focus changes too.
+        """
         if not self.steps or self._last is None:
             return False
         last, effect = self.steps[-1], self.steps[-1].effect
@@ -257,13 +262,8 @@ class Episode:
             return not last.error
         if effect.navigated or effect.new_tab or effect.dialog or not last.targets:
             return False
-        x, y, width, height = next(iter(last.targets.values())).box
-        left, top = now.geometry.css_to_image((x - MARGIN_PX, y - MARGIN_PX))
-        right, bottom = now.geometry.css_to_image((x + width + MARGIN_PX, y + height + MARGIN_PX))
-        return all(
-            bx >= left and by >= top and bx + bw <= right and by + bh <= bottom
-            for bx, by, bw, bh in changed_regions(self._last.image, now.image)
-        )
+        targets = [target for step in self.steps[-FOCUS_STEPS:] for target in step.targets.values()]
+        return not changed_elsewhere(self._last, now, targets)
 
     async def _verified(self, claim: Outcome) -> Outcome | None:
         """An independent look; a claim that it rejects goes back to the model, a bounded number of times."""
@@ -319,10 +319,22 @@ def claimed(step: Step) -> Outcome | None:
     return None
 
 
+def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Target]) -> bool:
+    """Whether anything changed that does not lie on one of the targets, or just around it."""
+    if before.image.size != after.image.size:
+        return True
+    patched = after.image.copy()
+    for target in targets:
+        x, y, width, height = target.box
+        left, top = after.geometry.css_to_image((x - MARGIN_PX, y - MARGIN_PX))
+        right, bottom = after.geometry.css_to_image((x + width + MARGIN_PX, y + height + MARGIN_PX))
+        box = (max(round(left), 0), max(round(top), 0), round(right), round(bottom))
+        patched.paste(before.image.crop(box), box[:2])
+    return not same(before.image, patched)
+
+
 def seen_at(step: Step) -> Observation:
     """The look that a journaled step began with, as far as a memory needs it."""
-    from ..tools.geometry import Geometry
-
     image = step.screenshot
     return Observation(image, Geometry(*image.size, *image.size), step.url, step.title)
 

@@ -28,6 +28,7 @@ class Tool:
     function: Callable[..., Any]
     arguments: type[BaseModel]
     injected: tuple[str, ...] = ()
+    risky: bool = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -77,8 +78,10 @@ class UseTool:
 @overload
 def tool(function: Callable[..., Any]) -> Tool: ...
 @overload
-def tool(*, name: str = ..., description: str = ...) -> Callable[[Callable[..., Any]], Tool]: ...
-def tool(function: Any = None, *, name: str = "", description: str = "") -> Any:
+def tool(
+    *, name: str = ..., description: str = ..., risky: bool = ...
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(function: Any = None, *, name: str = "", description: str = "", risky: bool = False) -> Any:
     """
     @tool
     def price_of(article: str, currency: Literal["EUR", "USD"] = "EUR") -> float:
@@ -86,14 +89,17 @@ def tool(function: Any = None, *, name: str = "", description: str = "") -> Any:
 
     Agent(task, tools=[price_of])
 
+    `risky`: a person should approve each call, where risky actions are asked about.
     Raises InputError for parameters without a type hint and for names that are taken.
     """
     if function is None:
-        return lambda it: make_tool(it, name, description)
-    return make_tool(function, name, description)
+        return lambda it: make_tool(it, name, description, risky)
+    return make_tool(function, name, description, risky)
 
 
-def make_tool(function: Callable[..., Any], name: str = "", description: str = "") -> Tool:
+def make_tool(
+    function: Callable[..., Any], name: str = "", description: str = "", risky: bool = False
+) -> Tool:
     name = name or function.__name__
     if name in actions.ACTIONS or name == actions.FUNCTION_NAME:
         raise InputError(f"a tool cannot be named {name!r}: that is an action; give it another name")
@@ -110,7 +116,7 @@ def make_tool(function: Callable[..., Any], name: str = "", description: str = "
         fields[parameter.name] = (hints[parameter.name], ... if required else parameter.default)
     arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
     text = description or inspect.getdoc(function) or name
-    return Tool(name, text, function, arguments, tuple(injected))
+    return Tool(name, text, function, arguments, tuple(injected), risky)
 
 
 def untyped(arguments: Mapping[str, Any]) -> dict[str, Any]:
