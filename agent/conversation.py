@@ -13,7 +13,7 @@ from .run import Step
 from .usertools import Tool, UseTool, make_tool
 
 EVICTED = "(an earlier screenshot, no longer kept)"
-MAX_TOKENS = 64_000
+MAX_TOKENS = 32_000
 PIXELS_PER_TOKEN, CHARACTERS_PER_TOKEN = 1024, 4
 KEPT_LINES = 80
 
