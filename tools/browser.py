@@ -25,6 +25,7 @@ from .observation import Effect, Observation
 from .observe import look
 from .policy import NetworkPolicy
 from .session import Marks, Options, Session, open_session
+from .settle import ask
 
 DEFAULT_VIEWPORT = (1280, 800)
 _FRESH_S = 0.25
@@ -63,7 +64,8 @@ class Browser:
         self.device_scale_factor = device_scale_factor
         self.timeout_s = timeout_s
         self.accept_dialogs = accept_dialogs
-        self.policy = NetworkPolicy(allow_hosts)
+        self.allow_hosts = tuple(allow_hosts)
+        self.policy = NetworkPolicy(self.allow_hosts)
         self._session: Session | None = None
         self._seen: Observation | None = None
         self._seen_at: Marks | None = None
@@ -114,6 +116,12 @@ class Browser:
     async def evaluate(self, javascript: str, argument: Any = None) -> Any:
         """Evaluate in the active page, to judge its state. The result is the page's: untrusted."""
         return await self.page.evaluate(javascript, argument)
+
+    async def inspect(self, expression: str) -> Any:
+        """The value of a JavaScript expression in an isolated world, out of the reach of the page's scripts;
+        None when the page is busy or just leaving.
+        """
+        return await ask(await self._running().active.cdp(), expression)
 
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.
