@@ -26,7 +26,10 @@ def make_checkpoint(folder: Path, tokens_everywhere: bool = True) -> Path:
     text = {**raw["text_config"], **TEXT}
     special = {key: value for key, value in raw.items() if key.endswith("_token_id")}
     config = transformers.Qwen3_5MoeConfig(
-        text_config={**text, "tie_word_embeddings": True}, vision_config=VISION, tie_word_embeddings=True, **special
+        text_config={**text, "tie_word_embeddings": True},
+        vision_config=VISION,
+        tie_word_embeddings=True,
+        **special,
     )
     torch.manual_seed(0)
     model = transformers.Qwen3_5MoeForConditionalGeneration(config).float().eval()

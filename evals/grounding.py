@@ -23,7 +23,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
 from saccade.agent.memory import make_memory
 from saccade.agent.protocol import ChatModel
 from saccade.errors import ActionError, InputError

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 
 from ..errors import CheckpointError, ContextError, InputError
-from ..vision.preprocessing import ImageProcessor
+from ..vision.processor import Processor
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
 from .generation import Generation
@@ -88,7 +88,7 @@ class Engine:
         self,
         model: VisionLanguageModel,
         chat: ChatFormat,
-        processor: ImageProcessor,
+        processor: Processor,
         sampling: Sampling | None = None,
         preferences: Preferences | None = None,
         name: str = "local",
@@ -174,7 +174,7 @@ class Engine:
 
     def encode(self, messages: Many[dict], tools: Many[dict], thinking: bool) -> Prompt:
         """The prompt as ids, with as many placeholders as each picture has tokens."""
-        return self.chat.encode(messages, tools, thinking, lambda image: self.processor.tokens(*image.size))
+        return self.chat.encode(messages, tools, thinking, self.processor.tokens, self.processor.load_video)
 
     def prefill(self, prompt: Prompt) -> Prefill:
         """The work that this prompt needs, as if nothing were known of earlier ones."""
@@ -216,13 +216,14 @@ def _device(device: str | torch.device) -> torch.device:
     return chosen
 
 
-def _processor(folder: Path, vision: VisionConfig) -> ImageProcessor:
-    """The checkpoint's picture processor, checked against the encoder that takes its patches."""
-    processor = ImageProcessor.from_pretrained(folder)
-    ours = (processor.patch_size, processor.temporal_patch_size, processor.merge_size)
-    if ours != (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size):
-        raise CheckpointError(
-            f"{folder}: preprocessor_config.json and config.json differ in patch or merge size: "
-            "check that both belong together"
-        )
+def _processor(folder: Path, vision: VisionConfig) -> Processor:
+    """The checkpoint's processors, checked against the encoder that takes their patches."""
+    processor = Processor.from_pretrained(folder)
+    for each in (processor.images, processor.videos):
+        ours = (each.patch_size, each.temporal_patch_size, each.merge_size)
+        if ours != (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size):
+            raise CheckpointError(
+                f"{folder}: {each.file} and config.json differ in patch or merge size: "
+                "check that both belong together"
+            )
     return processor

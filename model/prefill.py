@@ -41,7 +41,7 @@ class Prefill:
             self.ids[0], visual, grid_thw, config.vision.spatial_merge_size
         )
         self.positions = positions[:, None]
-        self.key, self._starts = _key(ids, pictures, config.image_token_id)
+        self.key, self._seen = _key(ids, pictures, visual)
         self._messages = [i + 1 for i, token in enumerate(ids) if token in stop_ids]
         self._cuts: set[int] = set(self._messages[-1:])
         self._prefixes: PrefixCache | None = None
@@ -107,9 +107,10 @@ class Prefill:
 
     def _features(self, begin: int, end: int, encode: Encode) -> VisionFeatures | None:
         """Those of the visual tokens in [begin, end)."""
-        parts = []
-        for picture, start in zip(self.pictures, self._starts, strict=True):
-            first, last = max(begin - start, 0), min(end - start, picture.tokens)
+        parts, start = [], 0
+        for picture in self.pictures:
+            first, last = (min(max(int(self._seen[at]) - start, 0), picture.tokens) for at in (begin, end))
+            start += picture.tokens
             if first < last:
                 features = encode(picture)
                 taps = tuple(tap[first:last] for tap in features.deepstack)
@@ -117,15 +118,13 @@ class Prefill:
         return _joined(parts)
 
 
-def _key(ids: Sequence[int], pictures: Sequence[Picture], image_token: int) -> tuple[Key, list[int]]:
-    """What names the prompt's tokens, pictures by content; and where each picture starts."""
-    key, starts, at = np.array(ids, dtype=np.int64), [], 0
-    for picture in pictures:
-        at = ids.index(image_token, at)
-        key[at : at + picture.tokens] = picture.key()
-        starts.append(at)
-        at += picture.tokens
-    return key, starts
+def _key(ids: Sequence[int], pictures: Sequence[Picture], visual: tuple[int, ...]) -> tuple[Key, Key]:
+    """Names of the tokens [T], pictures by content; and how many visual ones precede each [T + 1]."""
+    key = np.array(ids, dtype=np.int64)
+    is_visual = np.isin(key, visual)
+    names = np.array([picture.key() for picture in pictures], dtype=np.int64)
+    key[is_visual] = names.repeat([picture.tokens for picture in pictures])
+    return key, np.concatenate(([0], is_visual.cumsum()))
 
 
 def _joined(parts: Sequence[VisionFeatures]) -> VisionFeatures | None:
