@@ -29,7 +29,7 @@ class Batches:
         positions = (starts[:, None] + torch.arange(tokens, device=device)).expand(3, -1, -1)
         x, _ = self.model.embed(ids)
         hidden = self.model.language_model(x, positions, cache)
-        rows = self.model.logits(hidden)
+        rows = self.model.logits(hidden[:, tokens - group[0].guessed - 1 :])
         wrong = [sequence.consume(row) for sequence, row in zip(group, rows, strict=True)]
         self._keep(group, cache.without(wrong))
         for i, (sequence, n) in enumerate(zip(group, wrong, strict=True)):

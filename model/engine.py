@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
+from pydantic import BaseModel
 
 from ..errors import CheckpointError, ContextError, InputError
 from ..vision.processor import Processor
+from . import kernels
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
+from .constraint import Constraint, FreeText
+from .deliberation import Deliberation
 from .generation import Generation
+from .grammar import Grammars
 from .hub import find_checkpoint
 from .memory import free_bytes
 from .pictures import Picture, PictureCache
@@ -28,7 +33,9 @@ from .request import Action, Done, Limits, ModelReply, Piece, Request, Signal, U
 from .sampling import Sampling
 from .scheduler import Scheduler
 from .sequence import Sequence
+from .thinking import Mode, Thinking
 from .vlm import VisionLanguageModel
+from .vocabulary import Vocabulary
 from .weights import load_model
 
 __all__ = [
@@ -40,6 +47,7 @@ __all__ = [
     "ModelReply",
     "Piece",
     "Preferences",
+    "Thinking",
     "Usage",
 ]
 
@@ -97,6 +105,8 @@ class Engine:
     ):
         if guesses and model.mtp is None:
             raise InputError(f"{name} has no multi-token prediction head: use guesses=0")
+        if not 0 <= guesses < kernels.SHORT:
+            raise InputError(f"guesses {guesses} is out of range: give 0 to {kernels.SHORT - 1}")
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
         self.sampling, self.preferences = sampling or Sampling(), preferences or Preferences()
         self.limits = limits or Limits()
@@ -138,8 +148,10 @@ class Engine:
         model = load_model(folder, device, dtype, quantise)
         return cls(model, chat, processor, sampling, preferences, name, limits, guesses)
 
-    async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> ModelReply:
-        """One whole reply. A cancelled caller stops the computation."""
+    async def reply(
+        self, messages: list[dict], tools: list[dict], thinking: str | Thinking = "auto"
+    ) -> ModelReply:
+        """One whole reply, with exactly one valid call where there are tools. Cancelling stops the work."""
         return await self.generate(messages, tools, thinking=thinking).result()
 
     def generate(
@@ -147,28 +159,30 @@ class Engine:
         messages: Many[dict],
         tools: Many[dict] | None = None,
         *,
-        thinking: str = "auto",
+        thinking: str | Thinking = "auto",
+        tool_choice: str = "required",
+        schema: dict[str, Any] | type[BaseModel] | None = None,
         max_tokens: int = 4096,
-        thinking_tokens: int | None = None,
         sampling: Sampling | None = None,
         stop: Many[str] = (),
         logprobs: bool = False,
     ) -> Generation:
         """A reply in the making: iterate over it, or call `finish()` for the whole.
 
-        `thinking`: "fast" (none), "deep", or "auto" (the checkpoint's preference). `thinking_tokens` closes a
-        longer thought; it never cuts into a call. `stop`: strings that end the reply and are no part of it.
-        The work begins with the iteration: ContextError when the prompt does not fit, InputError when the
-        messages cannot be read, CapacityError when memory or queue are full.
+        `thinking`: "fast" (none), "deep", or "auto", the checkpoint's preference; `Thinking("auto")` thinks
+        where an action without a thought was unsure, and its `max_tokens` close a longer thought.
+        `tool_choice` "required": exactly one call of one of the tools; "auto": calls or text; "none"; or the
+        tool's name. `schema`: the reply is JSON that fits it. `stop`: strings that end the reply and are no
+        part of it. The work begins with the iteration: ContextError when the prompt does not fit, InputError
+        when messages or schemas cannot be used, CapacityError when memory or queue are full.
         """
-        if thinking not in ("fast", "deep", "auto"):
-            raise InputError(f"thinking {thinking!r} is unknown: use fast, deep or auto")
         if max_tokens < 1:
             raise InputError(f"max_tokens {max_tokens} is too small: give at least 1")
-        deep = (self.preferences.thinking if thinking == "auto" else thinking) == "deep"
+        if not isinstance(thinking, Thinking):
+            thinking = Thinking(cast("Mode", self.preferences.thinking if thinking == "auto" else thinking))
         request = Request(
-            messages, tools or (), deep, max_tokens, thinking_tokens, sampling or self.sampling,
-            tuple(stop), logprobs,
+            messages, tools or (), tool_choice, schema, thinking, max_tokens,
+            sampling or self.sampling, tuple(stop), logprobs,
         )  # fmt: skip
         return Generation(partial(self._start, request), self.scheduler.cancel)
 
@@ -181,10 +195,27 @@ class Engine:
         pictures = [Picture.of(image, self.processor) for image in prompt.images]
         return Prefill(self.model, prompt.ids, pictures, self.chat.stop_ids)
 
-    def _start(self, request: Request, emit: Callable[[Signal], None], streamed: bool) -> Sequence:
+    @cached_property
+    def grammars(self) -> Grammars:
+        size = self.model.config.text.vocab_size
+        return Grammars(Vocabulary(self.chat.tokenizer, size, self.chat.stop_ids))
+
+    def _start(self, request: Request, emit: Callable[[Signal], None], streamed: bool) -> list[Sequence]:
         """Read the messages, here in the caller's thread, and queue them for the network."""
-        born = time.perf_counter()
-        prompt = self.encode(request.messages, request.tools, request.thinking)
+        born, mode = time.perf_counter(), request.thinking.mode
+        if mode != "auto":
+            sequences = [self._sequence(request, mode == "deep", emit, streamed, born)]
+        else:
+            quick, deep = (self._sequence(request, deep, emit, streamed, born) for deep in (False, True))
+            Deliberation(quick, deep, request.thinking, self.scheduler.submit, emit)
+            sequences = [quick, deep]
+        self.scheduler.submit(sequences[0])
+        return sequences
+
+    def _sequence(
+        self, request: Request, deep: bool, emit: Callable[[Signal], None], streamed: bool, born: float
+    ) -> Sequence:
+        prompt = self.encode(request.messages, request.tools, deep)
         room = self.max_context - len(prompt.ids)
         if room < 1:
             raise ContextError(
@@ -197,9 +228,19 @@ class Engine:
                 "send fewer, or raise Limits.pictures"
             )
         request = replace(request, max_tokens=min(request.max_tokens, room))
-        sequence = Sequence(request, prompt, self.prefill(prompt), self.chat, emit, streamed, born)
-        self.scheduler.submit(sequence)
-        return sequence
+        constraint = self._constraint(request, prompt.thinking)
+        return Sequence(request, prompt, self.prefill(prompt), self.chat, constraint, emit, streamed, born)
+
+    def _constraint(self, request: Request, thinking: bool) -> Constraint | FreeText:
+        budget = request.thinking.max_tokens
+        if request.schema is not None:
+            return Constraint(self.grammars.answer(request.schema, thinking=thinking), budget)
+        if not request.tools:
+            return FreeText(self.grammars.vocabulary, thinking, budget)
+        grammar = self.grammars.calls(
+            request.tools, choice=request.choice, form=self.chat.form, thinking=thinking
+        )
+        return Constraint(grammar, budget)
 
 
 def _or_share(nbytes: int | None, free: int, share: float) -> int:

@@ -3,12 +3,13 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from .request import Done, Event, Failed, ModelReply, Piece, Signal
 from .sequence import Sequence
 
-Start = Callable[[Callable[[Signal], None], bool], Sequence]  # (where signals go, whether pieces too)
+# (where signals go, whether pieces too) -> the sequences that may run for it
+Start = Callable[[Callable[[Signal], None], bool], Iterable[Sequence]]
 
 
 class Generation:
@@ -22,7 +23,7 @@ class Generation:
     def __init__(self, start: Start, stop: Callable[[Sequence], None]):
         self.reply: ModelReply | None = None
         self._start, self._stop = start, stop
-        self._sequence: Sequence | None = None
+        self._sequences: Iterable[Sequence] = ()
         self._lock, self._stopped = threading.Lock(), False
 
     def __iter__(self) -> Iterator[Piece]:
@@ -68,8 +69,9 @@ class Generation:
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-        if self._sequence is not None and self.reply is None:
-            self._stop(self._sequence)
+        if self.reply is None:
+            for sequence in self._sequences:
+                self._stop(sequence)
 
     def _signals(self, streamed: bool):
         signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
@@ -84,9 +86,9 @@ class Generation:
         if self._stopped:
             emit(Done(ModelReply(finish_reason="cancelled")))
             return
-        self._sequence = self._start(emit, streamed)
+        self._sequences = self._start(emit, streamed)
         if self._stopped:
-            self._stop(self._sequence)
+            self.stop()
 
     def _received(self, signal: Signal) -> Event:
         if isinstance(signal, Failed):

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from .calls import ToolCall
 from .sampling import Sampling
+from .thinking import ClosedBy, Mode, Thinking
 
 Phase = Literal["thinking", "answer"]
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -29,6 +32,17 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class ThinkingReport:
+    """Why there was a thought, or none, and what ended it."""
+
+    mode: Mode = "fast"
+    closed_by: ClosedBy | None = None
+    tried_tokens: int = 0  # of an answer without a thought that "auto" gave up
+    minimum: float | None = None  # probabilities of that answer's free choices, where "auto" measured them
+    mean: float | None = None
+
+
+@dataclass(frozen=True)
 class ModelReply:
     """`timings` in seconds: "queue", "vision", "prefill", "decode", and "first_token" since the request."""
 
@@ -38,6 +52,7 @@ class ModelReply:
     usage: Usage = Usage()
     timings: dict[str, float] = field(default_factory=dict)
     finish_reason: FinishReason = "stop"
+    thinking: ThinkingReport = ThinkingReport()
 
     @property
     def finished(self) -> bool:
@@ -80,11 +95,14 @@ Signal = Event | Failed
 
 @dataclass(frozen=True)
 class Request:
+    """`thinking` here is decided: "fast" or "deep", or "auto" for by confidence."""
+
     messages: Sequence[dict]
     tools: Sequence[dict]
-    thinking: bool
+    choice: str  # "auto", "required", "none" or the name of a tool, as in `Grammars.calls`
+    schema: dict[str, Any] | type[BaseModel] | None
+    thinking: Thinking
     max_tokens: int
-    thinking_tokens: int | None
     sampling: Sampling
     stop: tuple[str, ...] = ()
     logprobs: bool = False

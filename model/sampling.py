@@ -77,7 +77,7 @@ class Sampler:
         """
         logits = logits.float()
         if allowed is not None:
-            logits = logits.masked_fill(~allowed, -torch.inf)
+            logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
         token = self._draw(self._penalised(logits))
         return token, float(logits[token] - logits.logsumexp(-1)) if logprob else None
 

@@ -19,6 +19,7 @@ from .pictures import Picture, PictureCache
 from .prefixes import PrefixCache
 from .request import Limits
 from .sequence import Sequence
+from .speculation import Picker
 from .vlm import VisionLanguageModel
 
 IDLE_S = 5.0  # then the thread ends; the next request starts another
@@ -79,8 +80,7 @@ class Scheduler:
         self._admit()
         if self._reading:
             self._read(self._reading[0])
-        for sequence in self._running:
-            sequence.plan(self._guess if self.guesses else None)
+        self._plan()
         for _, group in groupby(sorted(self._running, key=_width), key=_width):
             self._write(tuple(group))
         self.steps += 1
@@ -120,6 +120,15 @@ class Scheduler:
         sequence.timings["prefill"] -= clock.seconds
         return features
 
+    def _plan(self) -> None:
+        """Let everyone say what to feed; some are at their end already."""
+        for sequence in tuple(self._running):
+            try:
+                sequence.plan(self._guess if self.guesses else None)
+            except Exception as error:
+                self._fail([sequence], error)
+        self._drop_finished(tuple(self._running))
+
     def _write(self, group: tuple[Sequence, ...]) -> None:
         start = time.perf_counter()
         try:
@@ -136,7 +145,11 @@ class Scheduler:
         count = min(self.guesses, room)
         if count < 1 or sequence.draft is None:
             return []
-        return sequence.draft.guess(self.model, sequence.feed[-1], count, lambda logits: int(logits.argmax()))
+        pick = Picker(sequence.constraint)
+        try:
+            return sequence.draft.guess(self.model, sequence.feed[-1], count, pick)
+        finally:
+            pick.undo()
 
     def _drop_cancelled(self) -> None:
         with self._changed:
@@ -182,8 +195,9 @@ class Scheduler:
         return bool(self._waiting or self._reading or self._running)
 
 
-def _width(sequence: Sequence) -> int:
-    return len(sequence.feed)
+def _width(sequence: Sequence) -> tuple[int, int]:
+    """What must be equal for two sequences to share a forward."""
+    return len(sequence.feed), sequence.guessed
 
 
 class _Clock:

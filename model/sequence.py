@@ -3,18 +3,31 @@
 Knows tokens, text and what the request allows; knows nothing of the network, of threads or other sequences.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Protocol
 
 from torch import Tensor
 
 from .cache import HybridCache
-from .calls import CLOSE_THINK, OPEN_CALL, OPEN_THINK
 from .chat import ChatFormat, Prompt, TextStream, parse_reply
+from .confidence import Confidence
+from .constraint import Constraint, FreeText
 from .prefill import Prefill
-from .request import Action, Done, Failed, FinishReason, ModelReply, Phase, Piece, Request, Signal, Usage
+from .request import (
+    Action,
+    Done,
+    Failed,
+    FinishReason,
+    ModelReply,
+    Phase,
+    Piece,
+    Request,
+    Signal,
+    ThinkingReport,
+    Usage,
+)
 from .sampling import Sampler
 from .speculation import DraftState
 from .stops import StopStrings
@@ -22,19 +35,8 @@ from .stops import StopStrings
 PHASES = ("queue", "vision", "prefill", "decode")
 
 
-class Constraint(Protocol):
-    """What may be written. `forced` tokens must come next; after `finished` only the end of the turn may."""
-
-    finished: bool
-
-    def mask(self) -> Tensor | None: ...
-    def accept(self, token: int) -> None: ...
-    def forced(self) -> list[int]: ...
-    def rollback(self, n: int) -> None: ...
-
-
 class Sequence:
-    """`feed` holds the last token and the guesses behind it: what the next forward takes in."""
+    """`feed` holds what the next forward takes in: the tokens that `cache` has not seen, then guesses."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Sequence:
         prompt: Prompt,
         prefill: Prefill,
         chat: ChatFormat,
+        constraint: Constraint | FreeText,
         emit: Callable[[Signal], None],
         streamed: bool,
         born: float,
@@ -51,8 +54,8 @@ class Sequence:
         self.sampler = Sampler(request.sampling, prompt.ids, prefill.ids.device)
         self.text, self._stream, self._stops = "", TextStream(chat), StopStrings(request.stop)
         self.ids: list[int] = []
-        self.thinking, self.thinking_tokens = prompt.thinking, 0
-        self.constraint = _ThoughtBudget(self)
+        self.constraint = constraint
+        self.confidence = Confidence() if request.thinking.mode == "auto" else None
         self.cache: HybridCache | None = None
         self.draft: DraftState | None = None
         self.length = 0  # tokens that `cache` has seen
@@ -77,31 +80,46 @@ class Sequence:
         assert logits is not None
         self.cache, self.draft, self.length = snapshot.cache, snapshot.draft, self.prefill.length
         self.prefill.release()
-        self.consume(logits[None])
+        self._take_forced()
+        if not self.feed:
+            self.consume(logits[None])
 
     def plan(self, guess: Callable[["Sequence"], list[int]] | None) -> None:
         """Put behind the last token what surely follows it, or else what may follow it."""
-        forced = self.constraint.forced()
-        guesses = guess(self) if guess and not forced else []
+        self._take_forced()
+        alone = len(self.feed) == 1 and not self.finish_reason
+        guesses = guess(self) if guess and alone else []
         self.guessed = len(guesses)
-        self.feed = [self.feed[-1], *forced, *guesses]
+        self.feed += guesses
 
     def consume(self, rows: Tensor) -> int:
-        """Choose a token after each of the rows [T, V], up to the first that was guessed wrong.
+        """Choose a token after each of the rows [guesses + 1, V], up to the first that was guessed wrong.
 
         Returns how many tokens of `feed` are to be taken back.
         """
-        guesses, right = self.feed[1:], 0
+        guesses, chosen, right = self.feed[len(self.feed) - self.guessed :], [], 0
         for row in rows:
-            token = self._choose(row)
-            if self.finish_reason or right == len(guesses) or guesses[right] != token:
+            if self.constraint.forced():
                 break
-            right += 1
-        self.length += right + bool(self.feed)
+            chosen = [self._choose(row)]
+            if self.finish_reason or right == len(guesses) or guesses[right] != chosen[0]:
+                break
+            chosen, right = [], right + 1
+        wrong = self.guessed - right
+        self.length += len(self.feed) - wrong
         self.drafted += self.guessed
-        self.accepted += right if self.guessed else 0
-        self.feed = [token]
-        return len(guesses) - right
+        self.accepted += right
+        self.feed, self.guessed = chosen, 0
+        return wrong
+
+    def _take_forced(self) -> None:
+        """Write what must come next, without asking the network."""
+        while not self.finish_reason and (forced := self.constraint.forced()):
+            for token in forced:
+                self.feed.append(token)
+                self._take(token, None)
+                if self.finish_reason:
+                    break
 
     def finish(self, reason: FinishReason) -> None:
         """End here and say so."""
@@ -109,7 +127,7 @@ class Sequence:
         rest = self._stops.rest(self._stream.rest())
         self.text += rest
         if rest and self.streamed:
-            self.emit(Piece(None, rest, "thinking" if self.thinking else "answer"))
+            self.emit(Piece(None, rest, "thinking" if self.constraint.thinking else "answer"))
         reply = self.reply()
         if self.streamed:
             for call in reply.calls:
@@ -123,71 +141,44 @@ class Sequence:
     def reply(self) -> ModelReply:
         assert self.finish_reason is not None
         parsed = parse_reply(self.text, self.request.tools, self.prompt.thinking)
-        answer_tokens = len(self.ids) - self.thinking_tokens
+        thought = self.constraint.thinking_tokens
         read = self.prefill.length if self.length else 0
-        usage = Usage(
-            read, self.prefill.start, self.thinking_tokens, answer_tokens, self.drafted, self.accepted
-        )
+        counts = (read, self.prefill.start, thought, len(self.ids) - thought, self.drafted, self.accepted)
         timings = {phase: self.timings[phase] for phase in PHASES}
+        report = ThinkingReport("deep" if self.prompt.thinking else "fast", self.constraint.closed_by)
         timings |= {"first_token": self.timings["first_token"]} if self.ids else {}
-        return ModelReply(parsed.thought, parsed.text, parsed.calls, usage, timings, self.finish_reason)
+        return ModelReply(
+            parsed.thought, parsed.text, parsed.calls, Usage(*counts), timings, self.finish_reason, report
+        )
 
     def _choose(self, logits: Tensor) -> int:
-        """The next token, forced or sampled; ends the sequence where it is the last."""
-        forced, logprob = self.constraint.forced(), None
-        if forced:
-            token = forced[0]
-        else:
-            token, logprob = self.sampler.choose(logits, self.constraint.mask(), self.request.logprobs)
+        """Sample the next token; ends the sequence where it is the last."""
+        measured = self.confidence is not None and self.constraint.free
+        wanted = self.request.logprobs or measured
+        token, logprob = self.sampler.choose(logits, self.constraint.mask(), wanted)
+        if self.confidence and measured and logprob is not None:
+            self.confidence.record(math.exp(logprob))
+        self._take(token, logprob if self.request.logprobs else None)
+        return token
+
+    def _take(self, token: int, logprob: float | None) -> None:
+        before = self.constraint.thinking_tokens
         self.sampler.accept(token)
         self.constraint.accept(token)
         if token in self.chat.stop_ids:
             self.finish("stop")
         else:
-            self._write(token, logprob)
-        return token
+            self._write(token, "thinking" if self.constraint.thinking_tokens > before else "answer", logprob)
 
-    def _write(self, token: int, logprob: float | None) -> None:
+    def _write(self, token: int, phase: Phase, logprob: float | None) -> None:
         if not self.ids:
             self.timings["first_token"] = time.perf_counter() - self.born
         text = self._stops(self._stream(token))
         self.ids.append(token)
         self.text += text
-        phase = self._phase(text)
         if self.streamed:
             self.emit(Piece(token, text, phase, logprob))
         if self._stops.met or self.constraint.finished:
             self.finish("stop")
         elif len(self.ids) >= self.request.max_tokens:
             self.finish("length")
-
-    def _phase(self, text: str) -> Phase:
-        opened = not self.prompt.thinking and not self.thinking_tokens and OPEN_THINK.fullmatch(self.text)
-        phase = "thinking" if self.thinking or opened else "answer"
-        self.thinking_tokens += phase == "thinking"
-        self.thinking = phase == "thinking" and CLOSE_THINK not in self.text[-len(text) - len(CLOSE_THINK) :]
-        return phase
-
-
-class _ThoughtBudget:
-    """Closes a thought that has used its tokens; a call that began inside it is left alone."""
-
-    def __init__(self, sequence: Sequence):
-        self.sequence, self.finished, self._closing = sequence, False, []
-
-    def mask(self) -> Tensor | None:
-        return None
-
-    def accept(self, token: int) -> None:
-        if self._closing:
-            self._closing.pop(0)
-
-    def forced(self) -> list[int]:
-        s = self.sequence
-        budget = s.request.thinking_tokens
-        spent = budget is not None and s.thinking and s.thinking_tokens >= budget
-        if spent and not self._closing and OPEN_CALL not in s.text:
-            self._closing = s.chat.encode_text(f"\n{CLOSE_THINK}\n\n")
-        return list(self._closing)
-
-    def rollback(self, n: int) -> None: ...

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .cache import AttentionState, KVBuffer
+from .constraint import Constraint, FreeText
 from .vlm import VisionLanguageModel
 
 Pick = Callable[[Tensor], int | None]  # logits [V] -> the guess, or None to guess no further
@@ -73,6 +74,30 @@ class DraftState:
         assert self.positions is not None
         following = torch.cat((self.after, x), dim=1)
         return model.mtp(following, self.rows, self.positions, self.layers)[:, -1:]
+
+
+class Picker:
+    """The likeliest token that the constraint allows; none where it knows the next one, or that none follows.
+
+    The constraint follows the guesses while they are made; `undo` takes them back.
+    """
+
+    def __init__(self, constraint: Constraint | FreeText):
+        self.constraint, self.count = constraint, 0
+
+    def __call__(self, logits: Tensor) -> int | None:
+        if self.constraint.finished or self.constraint.forced():
+            return None
+        allowed = self.constraint.mask()
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
+        token = int(logits.argmax())
+        self.constraint.accept(token)
+        self.count += 1
+        return token
+
+    def undo(self) -> None:
+        self.constraint.rollback(self.count)
 
 
 def _embedded(model: VisionLanguageModel, token: int) -> Tensor:

@@ -32,15 +32,21 @@ def turns(n: int, opening: str = "Be brief. " * 8) -> list[dict]:
 
 
 def script(engine: Engine, text: str) -> None:
-    """Make the network say `text`, then end its turn: everything around the logits stays real."""
-    ids = iter([*engine.chat.encode_text(text), tiny.IM_END])
+    """Make the network say `text`, then end its turn: everything around the logits stays real.
 
-    def logits(hidden: torch.Tensor) -> torch.Tensor:
-        rows = [next(ids) for _ in range(hidden[..., 0].numel())]
-        chosen = torch.tensor(rows).view(hidden.shape[:-1])
-        return torch.nn.functional.one_hot(chosen, tiny.VOCAB).float()
+    Forced tokens that are part of the text are not said again.
+    """
+    ids, said = [*engine.chat.encode_text(text), tiny.IM_END], 0
 
-    engine.model.logits = logits  # type: ignore[method-assign]
+    def say(row: int) -> int:
+        nonlocal said
+        running = engine.scheduler._running
+        before = running[0].ids if running else []
+        said = max(said, len(before) if before == ids[: len(before)] else 0)
+        said += 1
+        return ids[said - 1]
+
+    says(engine, say)
 
 
 def babble(engine: Engine) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from saccade.errors import CheckpointError, ContextError, InputError
 from saccade.model import hub
-from saccade.model.engine import Engine, Limits, Preferences
+from saccade.model.engine import Engine, Limits, Preferences, Thinking
 from saccade.model.sampling import Sampling
 
 from . import tiny
@@ -166,12 +166,14 @@ async def test_thinking_modes(engine: Engine):
 
 def test_a_thinking_budget_closes_the_thought(engine: Engine):
     script(engine, "x" * 5 + "Done.")
-    generation = engine.generate([user("Go")], thinking_tokens=5)
+    generation = engine.generate([user("Go")], thinking=Thinking("deep", 5))
     phases = [(piece.text, piece.phase) for piece in generation]
     assert generation.reply is not None
-    assert generation.reply.thought == "xxxxx"
+    assert generation.reply.thought.startswith("xxxxx\n\nConsidering the limited time")
     assert ("</think>", "thinking") in phases
-    assert generation.reply.usage.thinking_tokens == 7
+    assert generation.reply.text == "Done."
+    assert generation.reply.thinking.closed_by == "budget"
+    assert generation.reply.usage.thinking_tokens == sum(phase == "thinking" for _, phase in phases) > 7
 
 
 def test_a_thinking_budget_never_cuts_a_call(engine: Engine):
@@ -181,7 +183,7 @@ def test_a_thinking_budget_never_cuts_a_call(engine: Engine):
         + "\n</parameter>\n</function>\n</tool_call>"
     )
     script(engine, call)
-    reply = engine.generate([user("Go")], thinking_tokens=10).finish()
+    reply = engine.generate([user("Go")], thinking=Thinking("deep", 10)).finish()
     assert reply.calls[0].arguments == {"text": "long " * 20}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from saccade.errors import InputError
-from saccade.model.engine import Engine, Limits, Piece
+from saccade.model.engine import Engine, Limits, Piece, Thinking
 from saccade.model.mtp import MultiTokenPredictor
 from saccade.model.sampling import Sampling
 
@@ -99,8 +99,8 @@ def test_a_budget_holds_while_guessing(folder: Path):
     engine = guessing(folder, 4)
     for budget in (0, 1, 5):
         plain = Engine(engine.model, engine.chat, engine.processor)
-        assert tokens(engine, turns(1), 25, thinking_tokens=budget) == tokens(
-            plain, turns(1), 25, thinking_tokens=budget
+        assert tokens(engine, turns(1), 25, thinking=Thinking("deep", budget)) == tokens(
+            plain, turns(1), 25, thinking=Thinking("deep", budget)
         )
 
 
