@@ -23,6 +23,7 @@ from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
 from .generation import Generation, ModelReply, Piece, Request, Usage
 from .hub import find_checkpoint
+from .precision import usual_dtype
 from .prefill import PictureSlot, Prefill, PrefixCache
 from .quantise import Kind
 from .sampling import Sampling
@@ -97,7 +98,7 @@ class Engine:
     ) -> "Engine":
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
-        `dtype` None: fp32 on a CPU, otherwise the checkpoint's own. `threads` sets torch's threads, for the
+        `dtype` None: see `usual_dtype`. `threads` sets torch's threads, for the
         whole process. `quantise` "int8" or "int4" keeps the large matrices as integers. Raises
         CheckpointError for a checkpoint that is missing, incomplete or corrupt.
         """
@@ -109,8 +110,7 @@ class Engine:
         chat, processor = ChatFormat.from_pretrained(folder, config), _processor(folder, config.vision)
         sampling, preferences = Sampling.from_pretrained(folder), Preferences.from_pretrained(folder)
         name = folder.resolve().name if Path(path).is_dir() else Path(path).name
-        dtype = dtype or (torch.float32 if device.type == "cpu" else None)
-        model = load_model(folder, device, dtype, quantise)
+        model = load_model(folder, device, dtype or usual_dtype(folder, device), quantise)
         return cls(model, chat, processor, sampling, preferences, name)
 
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> ModelReply:
