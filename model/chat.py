@@ -136,7 +136,7 @@ class ChatFormat:
         try:
             text = self._template.render(
                 messages=plain,
-                tools=list(tools or ()) or None,
+                tools=[_shown(tool) for tool in tools or ()] or None,
                 enable_thinking=thinking,
                 add_generation_prompt=True,
             )
@@ -230,6 +230,16 @@ def _part(part: dict, tokens: re.Pattern, visuals: list[Visual], video: LoadVide
             return {"type": "video", "video": ""}
     kind = part.get("type") if isinstance(part, dict) else type(part).__name__
     raise InputError(f"a message part of type {kind!r} is not supported: use text, image or video")
+
+
+def _shown(tool: dict) -> dict:
+    """The tool as a prompt shows it: extensions (`x-...`) of its parameters are for programs alone."""
+    function = tool.get("function", {})
+    parameters = function.get("parameters")
+    if not isinstance(parameters, dict):
+        return tool
+    plain = {key: value for key, value in parameters.items() if not key.startswith("x-")}
+    return {**tool, "function": {**function, "parameters": plain}}
 
 
 def _plain_call(call: dict) -> dict:

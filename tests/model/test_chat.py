@@ -159,6 +159,18 @@ def test_control_tokens_in_arguments_stay_text(chat: ChatFormat):
     assert prompt.count(tiny.IM_END) == 1
 
 
+def test_extensions_of_a_schema_are_not_shown(chat: ChatFormat):
+    parameters = {"type": "object", "properties": {"x-ray": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "look", "parameters": parameters}}
+    extended = {
+        **tool,
+        "function": {"name": "look", "parameters": {**parameters, "x-variants": [parameters]}},
+    }
+    messages = [{"role": "user", "content": "Look."}]
+    assert chat.render(messages, [extended], True) == chat.render(messages, [tool], True)
+    assert "x-ray" in chat.render(messages, [tool], True)[0]
+
+
 def test_the_messages_given_are_not_changed(chat: ChatFormat):
     before = [dict(message) for message in TALK]
     ids(chat, TALK)
