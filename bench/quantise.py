@@ -1,4 +1,4 @@
-"""What narrower weights cost: `python -m bench.quantise`, on the built-in model and pages it has not seen.
+"""What narrower weights cost: `python -m bench quantise`, on the built-in model and pages it has not seen.
 
 Every variant reads the same screenshots and the same right replies, token by token. Printed per variant: the
 size of the weights, the error of its logits against fp32 (relative to their spread), how often its likeliest
@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from train.held_out import FIRST_SEED
 from train.render import Renderer
+from train.shape import SHAPES
 from train.tasks import TaskWriter
 from train.tokenizer import call_text
 
@@ -66,7 +67,7 @@ def main() -> None:
 
 def held_out_pages(pages: int, turns: int) -> Iterator[Page]:
     """Pages of words, fonts and phrasings that training never sees, with turns on them."""
-    renderer = Renderer(PAGES_AT_ONCE)
+    renderer = Renderer(PAGES_AT_ONCE, SHAPES["p8"])
     for start in range(0, pages, PAGES_AT_ONCE):
         seeds = [FIRST_SEED + start + i for i in range(PAGES_AT_ONCE)]
         for seed, scene in list(zip(seeds, renderer.render(seeds, "heldout"), strict=True))[: pages - start]:
