@@ -62,7 +62,8 @@ def main() -> None:
         rows.append({"weights": name, "mib": round(mib, 2), **errors(scored, exact)})
     Console().print(table(rows, len(exact)))
     facts = {"date": date.today().isoformat(), "machine": platform.machine(), "torch": torch.__version__}
-    print(json.dumps({**facts, "turns": len(exact), "rows": rows}))
+    counts = {"turns": len(exact), "tokens": sum(len(ids) for _, ids in exact)}
+    print(json.dumps({**facts, **counts, "rows": rows}))
 
 
 def held_out_pages(pages: int, turns: int) -> Iterator[Page]:
@@ -115,7 +116,7 @@ def weight_bytes(model: torch.nn.Module) -> int:
 
 def table(rows: list[dict[str, Any]], turns: int) -> Table:
     table = Table(title=f"Narrower weights, {turns} held-out turns", title_justify="left")
-    names = ("weights", "MiB", "logit error", "other likeliest token", "perplexity", "change")
+    names = ("weights", "MiB", "logit error", "other token", "perplexity", "change")
     for name in names:
         table.add_column(name, justify="left" if name == "weights" else "right")
     for row in rows:
