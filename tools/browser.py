@@ -25,7 +25,6 @@ from .observation import Effect, Observation
 from .observe import look
 from .policy import NetworkPolicy
 from .session import Marks, Options, Session, open_session
-from .settle import ask
 
 DEFAULT_VIEWPORT = (1280, 800)
 _FRESH_S = 0.25
@@ -121,7 +120,7 @@ class Browser:
         """The value of a JavaScript expression in an isolated world, out of the reach of the page's scripts;
         None when the page is busy or just leaving.
         """
-        return await ask(await self._running().active.cdp(), expression)
+        return await (await self._running().active.world()).ask(expression)
 
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.
