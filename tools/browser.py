@@ -63,7 +63,8 @@ class Browser:
         self.device_scale_factor = device_scale_factor
         self.timeout_s = timeout_s
         self.accept_dialogs = accept_dialogs
-        self.policy = NetworkPolicy(allow_hosts)
+        self.allow_hosts = tuple(allow_hosts)
+        self.policy = NetworkPolicy(self.allow_hosts)
         self._session: Session | None = None
         self._seen: Observation | None = None
         self._seen_at: Marks | None = None
@@ -115,6 +116,12 @@ class Browser:
         """Evaluate in the active page, to judge its state. The result is the page's: untrusted."""
         return await self.page.evaluate(javascript, argument)
 
+    async def inspect(self, expression: str) -> Any:
+        """The value of a JavaScript expression in an isolated world, out of the reach of the page's scripts;
+        None when the page is busy or just leaving.
+        """
+        return await (await self._running().active.world()).ask(expression)
+
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.
 
@@ -140,13 +147,16 @@ class Browser:
         session, start = self._running(), time.monotonic()
         before = self._seen or await self.observe()
         marks = session.marks()
+        session.active.traffic.watch()
         error = await self._attempt(session, before, action)
         after = await self._look(session)
-        if error is None and not _effect(session, before, after, marks).visible:
+        effect = _effect(session, before, after, marks, error)
+        if not effect.visible and error is None:
             await asyncio.sleep(_SECOND_LOOK_S)
             after = await self._look(session)
+            effect = _effect(session, before, after, marks, error)
         self._fresh_until = time.monotonic() + _FRESH_S
-        return _effect(session, before, after, marks, error, time.monotonic() - start)
+        return replace(effect, seconds=time.monotonic() - start)
 
     async def _look(self, session: Session) -> Observation:
         """Look and remember it; of a page that hangs, the last picture and a word about it."""
@@ -198,7 +208,6 @@ def _effect(
     after: Observation,
     marks: Marks,
     error: str | None = None,
-    seconds: float = 0.0,
 ) -> Effect:
     """The difference of two looks; a refusal of the policy counts as an error of the action."""
     now = session.marks()
@@ -210,5 +219,4 @@ def _effect(
         new_tab=now.tabs_opened > marks.tabs_opened,
         dialog=session.notes(since=marks.notes),
         error=error,
-        seconds=seconds,
     )

@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from train.branches import shared_prefix_attention
 
-
 GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))
 
 
