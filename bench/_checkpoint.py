@@ -1,7 +1,7 @@
 """The checkpoint that both sides of a comparison load: 18 M random parameters, saved by `transformers`.
 
-Hidden 256, 8 layers (3 DeltaNet to 1 attention), 8 experts of which 2 are chosen, a vision encoder of depth 6;
-tokenizer and chat template are those of the built-in model.
+Hidden 256, 8 layers (3 DeltaNet to 1 attention), 8 experts of which 2 are chosen, a vision encoder of
+depth 6; tokenizer and chat template are those of the built-in model.
 """
 
 import json
@@ -13,7 +13,8 @@ from saccade.model.hub import BUILTIN
 
 VISION = {
     "depth": 6, "hidden_size": 256, "intermediate_size": 1024, "num_heads": 4, "patch_size": 16,
-    "temporal_patch_size": 2, "spatial_merge_size": 2, "out_hidden_size": 256, "num_position_embeddings": 2304,
+    "temporal_patch_size": 2, "spatial_merge_size": 2, "out_hidden_size": 256,
+    "num_position_embeddings": 2304,
 }  # fmt: skip
 TEXT = {"moe_intermediate_size": 128, "max_position_embeddings": 65536, "mtp_num_hidden_layers": 0}
 

@@ -47,11 +47,11 @@ def _read(engine: Engine, text: str, image: Path | None) -> None:
     prompt = engine.encode(
         [{"role": "user", "content": [*picture, {"type": "text", "text": text}]}], [], True
     )
-    model, ids = engine.model, torch.tensor([prompt.ids], device=engine.device)
+    model, ids = engine.model, torch.tensor([prompt.ids], device=engine.model.device)
     features, grid = None, torch.zeros(0, 3, dtype=torch.long)
     if prompt.images:
         pixels, grid = engine.processor(prompt.images)
-        features = model.encode_images(pixels.to(engine.device), grid)
+        features = model.encode_images(pixels.to(engine.model.device), grid)
     merge = model.config.vision.spatial_merge_size
     positions, _ = mrope_positions(ids[0], (model.config.image_token_id,), grid, merge)
     model(ids, positions[:, None], features=features)
