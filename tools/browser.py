@@ -148,13 +148,16 @@ class Browser:
         session, start = self._running(), time.monotonic()
         before = self._seen or await self.observe()
         marks = session.marks()
+        session.active.traffic.watch()
         error = await self._attempt(session, before, action)
         after = await self._look(session)
-        if error is None and not _effect(session, before, after, marks).visible:
+        effect = _effect(session, before, after, marks, error)
+        if not effect.visible and error is None:
             await asyncio.sleep(_SECOND_LOOK_S)
             after = await self._look(session)
+            effect = _effect(session, before, after, marks, error)
         self._fresh_until = time.monotonic() + _FRESH_S
-        return _effect(session, before, after, marks, error, time.monotonic() - start)
+        return replace(effect, seconds=time.monotonic() - start)
 
     async def _look(self, session: Session) -> Observation:
         """Look and remember it; of a page that hangs, the last picture and a word about it."""
@@ -206,7 +209,6 @@ def _effect(
     after: Observation,
     marks: Marks,
     error: str | None = None,
-    seconds: float = 0.0,
 ) -> Effect:
     """The difference of two looks; a refusal of the policy counts as an error of the action."""
     now = session.marks()
@@ -218,5 +220,4 @@ def _effect(
         new_tab=now.tabs_opened > marks.tabs_opened,
         dialog=session.notes(since=marks.notes),
         error=error,
-        seconds=seconds,
     )

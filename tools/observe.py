@@ -15,7 +15,7 @@ from ..errors import BrowserError
 from .geometry import Geometry
 from .observation import Observation, Tab
 from .session import LiveTab, Session
-from .settle import ask, page_facts, settle
+from .settle import settle
 
 _TITLE_S = 0.5
 _TAB_CHANGES = 5
@@ -36,18 +36,18 @@ async def look(session: Session) -> Observation:
 
 async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
-    settled = await settle(cdp, tab.traffic, session.timeout_s)
+    settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
     image = await _capture(cdp, session.timeout_s)
-    facts = await page_facts(cdp) or {}
+    tab.traffic.rest()
     return Observation(
         image=image,
         geometry=_geometry(tab.page, facts, image),
         url=tab.page.url,
         title=facts.get("title", ""),
-        tabs=await _tabs(session),
+        tabs=await _tabs(session, facts.get("title", "")),
         scroll=tuple(facts.get("scroll", (0, 0, 0, 0))),
         dialog=session.notes(),
-        settled=settled and bool(facts),
+        settled=settled,
     )
 
 
@@ -58,7 +58,9 @@ async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
     except TimeoutError:
         raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
-    return Image.open(io.BytesIO(base64.b64decode(answer["data"]))).convert("RGB")
+    image = Image.open(io.BytesIO(base64.b64decode(answer["data"])))
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
@@ -68,11 +70,14 @@ def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
     return Geometry(width, height, image.width, image.height)
 
 
-async def _tabs(session: Session) -> tuple[Tab, ...]:
+async def _tabs(session: Session, active_title: str) -> tuple[Tab, ...]:
     tabs, active = list(session.tabs), session.active
-    titles = await asyncio.gather(*(_title(tab) for tab in tabs))
-    return tuple(Tab(title, tab.page.url, tab is active) for title, tab in zip(titles, tabs, strict=True))
+    titles = await asyncio.gather(*(_title(tab) for tab in tabs if tab is not active))
+    others = iter(titles)
+    return tuple(
+        Tab(active_title if tab is active else next(others), tab.page.url, tab is active) for tab in tabs
+    )
 
 
 async def _title(tab: LiveTab) -> str:
-    return str(await ask(await tab.cdp(), "document.title", _TITLE_S) or "")
+    return str(await (await tab.world()).ask("document.title", _TITLE_S) or "")

@@ -4,11 +4,10 @@ Events of the pages (dialogs, downloads, popups, navigations) are noted here; th
 effect read the notes.
 """
 
+import asyncio
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser as PlaywrightBrowser
@@ -32,8 +31,10 @@ from .chromium import find_chromium, launch_flags
 from .gate import Gate
 from .policy import NetworkPolicy
 from .settle import Traffic
+from .world import World, page_file
 
 _POPUP = "popup"
+_PAGE_SCRIPTS = ("page.js", "work.js")
 _REASONS = {
     "ERR_NAME_NOT_RESOLVED": "there is no such host",
     "ERR_CONNECTION_REFUSED": "nothing answers there",
@@ -73,14 +74,20 @@ class LiveTab:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.traffic = Traffic(page)
-        self._cdp: CDPSession | None = None
+        self._opened: asyncio.Task[tuple[CDPSession, World]] = asyncio.create_task(self._open())
 
     async def cdp(self) -> CDPSession:
-        if self._cdp is None:
-            self._cdp = await self.page.context.new_cdp_session(self.page)
-            self._cdp.on("Page.windowOpen", lambda _: self.traffic.expect(_POPUP))
-            await self._cdp.send("Page.enable")
-        return self._cdp
+        return (await self._opened)[0]
+
+    async def world(self) -> World:
+        return (await self._opened)[1]
+
+    async def _open(self) -> tuple[CDPSession, World]:
+        cdp = await self.page.context.new_cdp_session(self.page)
+        cdp.on("Page.windowOpen", lambda _: self.traffic.expect(_POPUP))
+        world = World(cdp)
+        await cdp.send("Page.enable")
+        return cdp, world
 
 
 class Session:
@@ -297,6 +304,5 @@ def _first_line(error: PlaywrightError) -> str:
     return error.message.strip().splitlines()[0]
 
 
-@cache
 def _page_script() -> str:
-    return Path(__file__).with_name("page.js").read_text("utf-8")
+    return "\n".join(page_file(name) for name in _PAGE_SCRIPTS)

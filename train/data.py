@@ -5,6 +5,7 @@ import queue
 import random
 import threading
 from collections.abc import Iterator
+from multiprocessing.sharedctypes import Synchronized
 
 import numpy as np
 import torch
@@ -13,32 +14,41 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from .model import Batch, token_ids
 from .render import Renderer, Scene
+from .shape import Shape
 from .tasks import TaskWriter, Turn
 from .tokenizer import call_text, make_tokenizer
 
 PAGES = 8  # per rendering call, and per piece of a batch
 X_IDS = token_ids(make_tokenizer(), "[0", "[1000")
-BUCKETS = {"short": (12, 192), "long": (5, 512)}  # turns per page, tokens per turn
+Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
+# Turns per page and tokens per turn; shares of the batches at the beginning and from the middle of training on.
+BUCKETS = {"named": (16, 96), "short": (12, 192), "long": (5, 512)}
+SHARES = {"named": (0.8, 0.35), "short": (0.15, 0.4), "long": (0.05, 0.25)}
 
 
 class PageStream(IterableDataset):
-    """Endless pieces of PAGES scenes with their turns, as numpy arrays; every fourth worker gives long turns."""
+    """Endless pieces of PAGES scenes with their turns, as numpy arrays. `progress` (0..1) is written by the trainer:
+    first mostly single clauses about what the page shows, then more and more of journeys."""
 
-    def __init__(self, seed: int, split: str = "train"):
-        self.seed, self.split = seed, split
+    def __init__(self, shape: Shape, seed: int, split: str = "train", progress: "Synchronized | None" = None):
+        self.shape, self.seed, self.split, self.progress = shape, seed, split, progress
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray | str]]:
         torch.set_num_threads(1)
         os.nice(5)  # the trainer's own threads come first
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        bucket = "long" if worker % 4 == 3 else "short"
-        tokenizer, number, renderer = make_tokenizer(), worker, Renderer(PAGES)
+        tokenizer, number, renderer = make_tokenizer(), worker, Renderer(PAGES, self.shape)
         while True:
             base = self.seed * 1_000_000_007 + number * PAGES
             scenes = renderer.render([base + i for i in range(PAGES)], self.split)
-            yield piece(scenes, base, self.split, bucket, tokenizer)
+            yield piece(scenes, base, self.split, self._bucket(base), tokenizer)
             number += workers
+
+    def _bucket(self, seed: int) -> str:
+        late = min(1.0, 2 * self.progress.value) if self.progress is not None else 1.0
+        weights = [first + late * (last - first) for first, last in SHARES.values()]
+        return random.Random(seed).choices(list(SHARES), weights)[0]
 
 
 def piece(scenes: list[Scene], seed: int, split: str, bucket: str, tokenizer: Tokenizer) -> dict:
@@ -69,9 +79,10 @@ def _turns(
     """Turns that fit the bucket; the long bucket prefers long ones."""
     count, limit = BUCKETS[bucket]
     writer = TaskWriter(scene, random.Random(seed), split)
+    drawn = iter(writer.named(2 * count) if bucket == "named" else [])
     made: list[tuple[Turn, list[int], list[int]]] = []
     for _ in range(count * 4):
-        turn = writer.turn()
+        turn = next(drawn, None) or writer.turn()
         prompt, answer = encode_turn(turn, tokenizer)
         if len(prompt) + len(answer) <= limit:
             made.append((turn, prompt, answer))
@@ -89,10 +100,8 @@ def encode_turn(turn: Turn, tokenizer: Tokenizer) -> tuple[list[int], list[int]]
     return tokenizer.encode(prompt).ids, tokenizer.encode(answer).ids
 
 
-def loader(seed: int, split: str, workers: int, prefetch: int = 4) -> Iterator[dict]:
-    return iter(
-        DataLoader(PageStream(seed, split), batch_size=None, num_workers=workers, prefetch_factor=prefetch)
-    )
+def loader(stream: PageStream, workers: int, prefetch: int = 4) -> Iterator[dict]:
+    return iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=prefetch))
 
 
 def batches(pieces: Iterator[dict], pages: int) -> Iterator[dict[str, torch.Tensor]]:
@@ -108,14 +117,24 @@ def batches(pieces: Iterator[dict], pages: int) -> Iterator[dict[str, torch.Tens
 
 
 def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Where tokens are learned, found on the host: a GPU that must report positions stalls the step."""
-    flat = targets.flatten()
-    learned = (flat != -100).nonzero()[:, 0]
-    wanted = flat[learned].long()
+    """Where which token is learned, found on the host: a GPU that must report positions stalls the step.
+
+    targets [B, N, T]. The names are those of `Batch`.
+    """
+    learned = (targets.flatten() != -100).nonzero()[:, 0]
+    wanted = targets.flatten()[learned].long()
+    is_x = (targets >= X_IDS[0]) & (targets <= X_IDS[1])
+    number = (wanted >= X_IDS[0]) & (wanted <= X_IDS[1]) | (wanted >= Y_IDS[0]) & (wanted <= Y_IDS[1])
+    after = targets[..., 1:].flatten()
+    drafted = (after != -100).nonzero()[:, 0]
     return {
         "learned": learned,
         "wanted": wanted,
-        "at_x": ((wanted >= X_IDS[0]) & (wanted <= X_IDS[1])).nonzero()[:, 0],
+        "word": (~number).float(),
+        "x_at": is_x.int().argmax(-1),
+        "aims": is_x.any(-1).float(),
+        "drafted": drafted,
+        "drafts": after[drafted].long(),
     }
 
 
@@ -132,7 +151,7 @@ def ahead(source: Iterator[dict], depth: int = 3) -> Iterator[dict]:
         yield ready.get()
 
 
-def to_device(batch: dict[str, torch.Tensor], device: str, augment: bool) -> Batch:
+def to_device(batch: dict[str, torch.Tensor], device: str | torch.device, augment: bool) -> Batch:
     tensors = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
     images = _recolour(tensors.pop("images")) if augment else tensors.pop("images")
     ids, targets = tensors.pop("ids").long(), tensors.pop("targets").long()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .pages import DOCUMENT
 from .render import Renderer, Scene
+from .shape import SHAPES
 from .tasks import TaskWriter
 
 KINDS = {"click": ("button", "link", "tab", "checkbox", "radio"), "type": ("field",)}
@@ -26,7 +27,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     (args.out / "pages").mkdir(parents=True, exist_ok=True)
-    wanted, rows, seed, renderer = {"click": args.count, "type": args.typing}, [], FIRST_SEED, Renderer(8)
+    wanted, rows, seed, renderer = (
+        {"click": args.count, "type": args.typing},
+        [],
+        FIRST_SEED,
+        Renderer(8, SHAPES["p8"]),
+    )
     while any(wanted.values()):
         seeds = list(range(seed, seed + 8))
         for number, scene in zip(seeds, renderer.render(seeds, "heldout"), strict=True):

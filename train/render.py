@@ -1,6 +1,6 @@
 """Renders synthetic pages in Chromium and reads off the truth: pixels, element boxes, and the character in every cell.
 
-A cell is one visual token: 8 x 8 CSS px. Each cell has two character slots, its left and its right half.
+A cell is one visual token; side by side in it are slots for letters (`shape.py`).
 """
 
 import json
@@ -10,9 +10,8 @@ import numpy as np
 
 from .chromium import Chromium
 from .pages import HEIGHT, WIDTH, Element, Page, document, make_page
+from .shape import Shape
 
-CELL = 8
-ROWS, COLUMNS = HEIGHT // CELL, WIDTH // CELL
 IGNORE, NOTHING = 255, 0
 ROLES = ["none", "button", "link", "tab", "field", "search", "select", "checkbox", "radio", "option"]
 
@@ -67,8 +66,8 @@ class Scene:
     image: np.ndarray  # [HEIGHT, WIDTH, 3] uint8 RGB
     boxes: dict[int, tuple[float, float, float, float]]
     hit: set[int]  # elements whose centre answers to a click
-    characters: np.ndarray  # [ROWS, COLUMNS, 2] uint8: 0 nothing, 1..94 printable ASCII, 255 unknown
-    roles: np.ndarray  # [ROWS, COLUMNS] uint8, index into ROLES
+    characters: np.ndarray  # [rows, columns, slots] uint8: 0 nothing, 1..94 printable ASCII, 255 unknown
+    roles: np.ndarray  # [rows, columns] uint8, index into ROLES
     above: float  # px scrolled away at the top
     below: float  # px left under the fold
 
@@ -90,8 +89,8 @@ class Scene:
 class Renderer:
     """Renders `count` pages at a time, stacked in one tall screenshot."""
 
-    def __init__(self, count: int = 8):
-        self.count = count
+    def __init__(self, count: int, shape: Shape):
+        self.count, self.shape = count, shape
         self.browser = Chromium(WIDTH, HEIGHT * count)
 
     def render(self, seeds: list[int], split: str = "train") -> list[Scene]:
@@ -101,49 +100,51 @@ class Renderer:
         facts = json.loads(self.browser.evaluate(EXTRACT))
         tall = self.browser.screenshot()
         images = tall.reshape(self.count, HEIGHT, WIDTH, 3)
-        return [_scene(page, image, fact) for page, image, fact in zip(pages, images, facts, strict=True)]
+        return [
+            self._scene(page, image, fact) for page, image, fact in zip(pages, images, facts, strict=True)
+        ]
+
+    def _scene(self, page: Page, image: np.ndarray, fact: dict) -> Scene:
+        boxes = {int(e[0]): (e[1], e[2], e[3], e[4]) for e in fact["elements"]}
+        hit = {int(e[0]) for e in fact["elements"] if e[5]}
+        return Scene(
+            page=page,
+            image=np.ascontiguousarray(image),
+            boxes=boxes,
+            hit=hit,
+            characters=character_map(self.shape, fact),
+            roles=role_map(self.shape, page.elements, boxes, hit),
+            above=fact["above"],
+            below=fact["below"],
+        )
 
     def close(self) -> None:
         self.browser.close()
 
 
-def _scene(page: Page, image: np.ndarray, fact: dict) -> Scene:
-    boxes = {int(e[0]): (e[1], e[2], e[3], e[4]) for e in fact["elements"]}
-    hit = {int(e[0]) for e in fact["elements"] if e[5]}
-    return Scene(
-        page=page,
-        image=np.ascontiguousarray(image),
-        boxes=boxes,
-        hit=hit,
-        characters=_character_map(fact),
-        roles=_role_map(page.elements, boxes, hit),
-        above=fact["above"],
-        below=fact["below"],
-    )
-
-
-def _character_map(fact: dict) -> np.ndarray:
-    cells = np.zeros((ROWS, COLUMNS, 2), np.uint8)
+def character_map(shape: Shape, fact: dict) -> np.ndarray:
+    cells = np.zeros((shape.rows, shape.columns, shape.slots), np.uint8)
     for box in fact["opaque"]:
-        cells[_covered(box)] = IGNORE
+        cells[_covered(box, shape.patch)] = IGNORE
     chars = np.array(fact["chars"], np.int64).reshape(-1, 3)
     code = chars[:, 0]
     x, y = np.minimum(chars[:, 1:] / 8, (WIDTH - 1, HEIGHT - 1)).T  # rounding may touch the edge
     label = np.where((code > 32) & (code < 127), code - 32, IGNORE)
-    cells[(y // CELL).astype(int), (x // CELL).astype(int), (x % CELL >= CELL / 2).astype(int)] = label
+    slot = (x % shape.patch) * shape.slots // shape.patch
+    cells[(y // shape.patch).astype(int), (x // shape.patch).astype(int), slot.astype(int)] = label
     return cells
 
 
-def _role_map(elements: list[Element], boxes: dict, hit: set[int]) -> np.ndarray:
-    cells = np.zeros((ROWS, COLUMNS), np.uint8)
+def role_map(shape: Shape, elements: list[Element], boxes: dict, hit: set[int]) -> np.ndarray:
+    cells = np.zeros((shape.rows, shape.columns), np.uint8)
     for element in elements:
         if element.id in hit:
-            cells[_covered(boxes[element.id])] = ROLES.index(element.role)
+            cells[_covered(boxes[element.id], shape.patch)] = ROLES.index(element.role)
     return cells
 
 
-def _covered(box: tuple[float, ...] | list[float]) -> tuple[slice, slice]:
+def _covered(box: tuple[float, ...] | list[float], patch: int) -> tuple[slice, slice]:
     """The cells whose centre lies in the box."""
     x, y, w, h = box
-    top, left = max(0, round(y / CELL)), max(0, round(x / CELL))
-    return slice(top, max(top, round((y + h) / CELL))), slice(left, max(left, round((x + w) / CELL)))
+    top, left = max(0, round(y / patch)), max(0, round(x / patch))
+    return slice(top, max(top, round((y + h) / patch))), slice(left, max(left, round((x + w) / patch)))

@@ -59,6 +59,17 @@ class TaskWriter:
     def turns(self, count: int) -> list[Turn]:
         return [self.turn() for _ in range(count)]
 
+    def named(self, count: int) -> list[Turn]:
+        """What is to be done is one clause about one element: every visible element in turn, so that a page teaches
+        all of its words and places. Empty where nothing is visible."""
+        order = self.rng.sample(self.visible, len(self.visible))
+        return [self._named(order[i % len(order)]) for i in range(count if order else 0)]
+
+    def _named(self, element: Element) -> Turn:
+        clause = self.clause_for(element)
+        lines = [step.thought for step in clause.steps[: clause.now]]
+        return self._turn([clause.text], lines, clause.steps[clause.now or 0], element.role)
+
     def turn(self) -> Turn:
         makers = [self._here, self._form_here, self._finished, self._away, self._anywhere]
         weights = [70, 12 if self._open_forms() else 0, 8, 7 if self.gone else 0, 3]

@@ -1,102 +1,126 @@
 """Trains the built-in model in units of minutes: `python -m train.train --minutes 8.5 --of 25 --state DIR --out DIR`.
 
-State (weights, optimizers, place in the data) lives in --state and is picked up by the next unit; --out receives what
-comes home: bf16 weights in shards of at most 15 MiB, the log, and compiled graphs for the next fresh machine
-(--graphs). `--of` is the whole time budget, which sets the learning-rate schedule; `--init` starts from weights that
-came home earlier. The data is a function of the seed and the unit.
+State (weights, optimizers, progress) lives in --state and is picked up by the next unit; --out receives what comes
+home: bf16 weights in shards of at most 15 MiB, the log, the curves, and compiled graphs for the next fresh machine
+(--graphs). `--of` is the whole time budget, which sets the learning rate and the curriculum; `--init` starts from
+weights that came home earlier. The data is a function of the seed, the unit and the process.
 """
 
 import argparse
 import json
 import lzma
 import time
+from multiprocessing import Value
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
+from torch.profiler import ProfilerActivity, profile
 
-from .data import ahead, batches, loader, to_device
+from .branches import branch_layer
+from .data import PAGES, PageStream, ahead, batches, loader, to_device
 from .model import Trainee, balance_routers
 from .optim import make_optimizers, schedule
+from .shape import SHAPES
+from .team import Team, start
 from .tokenizer import make_tokenizer
+from .weights import load_checkpoint, save_shards
 
 WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "read": 1.5, "role": 0.2, "mtp": 0.1}
-SHARD = 15 << 20
-HEADS = Path(__file__).with_name("heads.safetensors")  # the heads that only training uses
+AGREE_EVERY = 20  # steps between looks at the clock, which all processes share
+PROFILED_STEPS = range(60, 64)
 
 
 def main() -> None:
     args = _arguments()
+    start(train, args, args.gpus, args.device)
+
+
+def train(team: Team, args: argparse.Namespace) -> None:
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(args.seed)
     balance_routers()
-    trainee = Trainee(make_tokenizer()).to(args.device)
-    trainee.trains_mtp = args.mtp
+    trainee = Trainee(make_tokenizer(), SHAPES[args.shape]).to(team.device)
+    trainee.trains_mtp, trainee.shares_prefix = args.mtp, args.shared
     optimizers = make_optimizers(trainee, args.lr)
-    state = _resume(args, trainee, optimizers)
+    state = _resume(args, team, trainee, optimizers)
     if args.compile:
         _compile(trainee, args.graphs)
-    print(
-        f"{sum(p.numel() for p in trainee.model.parameters()) / 1e6:.2f} M parameters; unit {state['unit']}",
-        flush=True,
-    )
-    held_out = batches(loader(4242, "heldout", 1), args.pages)
+    size = sum(p.numel() for p in trainee.model.parameters()) / 1e6
+    _say(team, f"{size:.2f} M parameters, {team.size} processes, unit {state['unit']}")
+    _train(args, team, trainee, optimizers, state)
+    state["unit"] += 1
+    if team.rank == 0:
+        _save(args, trainee, optimizers, state)
+
+
+def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
+    progress = Value("d", state["seconds"] / (60 * args.of))
+    seed = 1000 * (args.seed + state["unit"]) + team.rank
+    pages = PageStream(trainee.shape, seed, "train", progress)
+    workers = max(1, args.workers // team.size)
+    stream = ahead(batches(loader(pages, workers), args.pages))
+    held_out = batches(loader(PageStream(trainee.shape, 4242, "heldout"), 1), args.pages)
     checks = [next(held_out) for _ in range(args.checks)]
     del held_out
-    stream = ahead(batches(loader(args.seed + state["unit"], "train", args.workers), args.pages))
-    log = (args.out / f"log-{state['unit']}.jsonl").open("w")
-    _train(args, trainee, optimizers, state, stream, checks, log)
-    state["unit"] += 1
-    _save(args, trainee, optimizers, state)
-
-
-def _train(args, trainee, optimizers, state, stream, checks, log) -> None:
-    begin = last = time.time()
-    spent, window = state["seconds"], []
-    while (elapsed := time.time() - begin) < args.minutes * 60 and state["step"] < args.max_steps:
-        lr = schedule((spent + elapsed) / (args.of * 60), state["step"])
-        losses, measures = _step(args, trainee, optimizers, next(stream), lr)
+    log = Log(args.out / f"log-{state['unit']}.jsonl", team)
+    begin, spent, first = time.time(), state["seconds"], state["step"]
+    while state["step"] - first < args.max_steps:
+        if (state["step"] - first) % AGREE_EVERY == 0:
+            state["seconds"] = spent + team.agree(time.time() - begin)
+            progress.value = state["seconds"] / (60 * args.of)
+            if state["seconds"] - spent >= 60 * args.minutes:
+                break
+        lr = schedule(progress.value, state["step"])
+        if args.profile and state["step"] - first == PROFILED_STEPS.start:
+            _profile(args, team, trainee, optimizers, stream, lr)
+        measured = _step(args, team, trainee, optimizers, next(stream), lr)
         state["step"] += 1
-        window.append((losses, measures))
-        if state["step"] % args.log_every == 0:
-            row = {"step": state["step"], "seconds": round(spent + elapsed, 1), "lr": round(lr, 4)}
-            row |= {f"loss_{k}": _mean([w[0][k] for w in window]) for k in losses}
-            row |= {k: _mean([w[1][k] for w in window]) for k in measures}
-            row["pages_per_s"] = round(len(window) * args.pages / (time.time() - last), 1)
-            _report(row, log)
-            window, last = [], time.time()
+        log.add(state, lr, measured, args.pages * team.size)
         if state["step"] % args.check_every == 0:
-            _report({"step": state["step"], "held_out": _check(args, trainee, checks)}, log)
-            last = time.time()
-    state["seconds"] = spent + time.time() - begin
-    _report({"step": state["step"], "held_out": _check(args, trainee, checks)}, log)
+            log.check(state, _check(team, trainee, checks))
+    log.check(state, _check(team, trainee, checks))
 
 
-def _step(args, trainee, optimizers, arrays, lr: float) -> tuple[dict, dict]:
-    batch = to_device(arrays, args.device, augment=True)
+def _step(args, team: Team, trainee: Trainee, optimizers, arrays: dict, lr: float) -> dict[str, torch.Tensor]:
+    batch = to_device(arrays, team.device, augment=True)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("base_lr", group["lr"]) * lr
         optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(args.device, torch.bfloat16):
+    with torch.autocast(team.device.type, torch.bfloat16):
         losses, measures = trainee(batch)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
     total.backward()
+    team.average_gradients(list(trainee.parameters()))
     torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
     for optimizer in optimizers:
         optimizer.step()
-    return {k: v.detach() for k, v in losses.items()}, {k: v.detach() for k, v in measures.items()}
+    return {f"loss_{k}": v.detach() for k, v in losses.items()} | {k: v.detach() for k, v in measures.items()}
 
 
-def _check(args, trainee, checks) -> dict[str, float]:
+def _check(team: Team, trainee: Trainee, checks: list[dict]) -> dict[str, float]:
     """Held-out measures; with gradients on, because that is the graph which is compiled already."""
     rows = []
     for arrays in checks:
-        with torch.autocast(args.device, torch.bfloat16):
-            measures = trainee(to_device(arrays, args.device, augment=False))[1]
+        with torch.autocast(team.device.type, torch.bfloat16):
+            measures = trainee(to_device(arrays, team.device, augment=False))[1]
         rows.append({k: v.detach() for k, v in measures.items()})
-    return {k: _mean([row[k] for row in rows]) for k in rows[0]}
+    return {k: team.agree(_mean([row[k] for row in rows])) for k in rows[0]}
+
+
+def _profile(args, team: Team, trainee: Trainee, optimizers, stream, lr: float) -> None:
+    """Where a step's time goes, to OUT/profile.txt. The steps count as training like any other."""
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if team.device.type == "cuda" else [])]
+    with profile(activities=activities) as seen:
+        for _ in PROFILED_STEPS:
+            _step(args, team, trainee, optimizers, next(stream), lr)
+        if team.device.type == "cuda":
+            torch.cuda.synchronize()
+    if team.rank == 0:
+        order = "self_cuda_time_total" if team.device.type == "cuda" else "self_cpu_time_total"
+        table = seen.key_averages().table(sort_by=order, row_limit=60, max_name_column_width=90)
+        (args.out / "profile.txt").write_text(table)
 
 
 def _compile(trainee: Trainee, graphs: Path | None) -> None:
@@ -109,42 +133,29 @@ def _compile(trainee: Trainee, graphs: Path | None) -> None:
         block.compile(dynamic=False)
     for layer in trainee.model.language_model.layers:
         layer.compile(dynamic=False)
+    trainee.branch_layer = torch.compile(branch_layer, dynamic=False)
 
 
-def _resume(args, trainee, optimizers) -> dict:
-    args.out.mkdir(parents=True, exist_ok=True)
-    args.state.mkdir(parents=True, exist_ok=True)
+def _resume(args, team: Team, trainee: Trainee, optimizers) -> dict[str, Any]:
+    for folder in (args.out, args.state):
+        folder.mkdir(parents=True, exist_ok=True)
     path = args.state / "state.pt"
     if not path.exists():
         if args.init:
-            _load_init(args.init, trainee)
-        return {"unit": 0, "step": 0, "seconds": 0.0}
-    saved = torch.load(path, map_location=args.device, weights_only=True)
+            load_checkpoint(args.init, trainee)
+        return {"shape": args.shape, "unit": 0, "step": 0, "seconds": 0.0}
+    saved = torch.load(path, map_location=team.device, weights_only=True)
+    if saved["progress"]["shape"] != args.shape:
+        raise SystemExit(
+            f"{path} is of shape {saved['progress']['shape']}: give that --shape, or another --state"
+        )
     trainee.load_state_dict(saved["trainee"])
     for optimizer, values in zip(optimizers, saved["optimizers"], strict=True):
         optimizer.load_state_dict(values)
     return saved["progress"]
 
 
-def _load_init(folder: Path, trainee: Trainee) -> None:
-    """Weights of a checkpoint in the official layout, and the training heads beside this file. A vocabulary that has
-    grown keeps its old rows, matched by text; a new token starts as the mean of what spelled it before."""
-    loaded = {
-        k if k.startswith("model.") else f"model.{k}": v
-        for k, v in load_file(folder / "model.safetensors").items()
-    }
-    weights = {k: v.float() for k, v in (loaded | load_file(HEADS)).items()}
-    name = "model.language_model.embed_tokens.weight"
-    before, after = Tokenizer.from_file(str(folder / "tokenizer.json")), make_tokenizer()
-    rows = trainee.state_dict()[name].clone()
-    for token, index in after.get_vocab().items():
-        known = before.token_to_id(token)
-        spelled = before.encode(token).ids if known is None else [known]
-        rows[index] = weights[name][spelled].mean(0)
-    trainee.load_state_dict(weights | {name: rows})
-
-
-def _save(args, trainee, optimizers, state) -> None:
+def _save(args, trainee: Trainee, optimizers, state: dict) -> None:
     saved = {
         "trainee": trainee.state_dict(),
         "optimizers": [o.state_dict() for o in optimizers],
@@ -152,54 +163,85 @@ def _save(args, trainee, optimizers, state) -> None:
     }
     torch.save(saved, args.state / "state.tmp")
     (args.state / "state.tmp").rename(args.state / "state.pt")
-    shards, size = [{}], 0
-    for name, tensor in trainee.state_dict().items():
-        narrow = tensor.to("cpu", torch.bfloat16).contiguous()
-        if size + 2 * narrow.numel() > SHARD:
-            shards, size = [*shards, {}], 0
-        shards[-1][name] = narrow
-        size += 2 * narrow.numel()
-    for i, shard in enumerate(shards):
-        save_file(shard, args.out / f"weights-{i:02}.safetensors")
+    save_shards(trainee, args.out)
     if args.compile and (artifacts := torch.compiler.save_cache_artifacts()):
         (args.out / "graphs.xz").write_bytes(lzma.compress(artifacts[0], preset=1))
 
 
-def _report(row: dict, log) -> None:
-    log.write(json.dumps(row) + "\n")
-    log.flush()
-    print(" ".join(f"{k}={v}" for k, v in row.items()), flush=True)
+class Log:
+    """A line of JSON per window of steps, on the screen and in a file; only the first process writes."""
+
+    def __init__(self, path: Path, team: Team, every: int = 50):
+        self.file = path.open("w") if team.rank == 0 else None
+        self.team, self.every = team, every
+        self.window: list[dict[str, torch.Tensor]] = []
+        self.last = time.time()
+
+    def add(self, state: dict, lr: float, measured: dict[str, torch.Tensor], pages: int) -> None:
+        self.window.append(measured)
+        if len(self.window) < self.every:
+            return
+        row = {"step": state["step"], "seconds": round(state["seconds"], 1), "lr": round(lr, 4)}
+        row |= {name: _mean([each[name] for each in self.window]) for name in measured}
+        row["pages_per_s"] = round(len(self.window) * pages / (time.time() - self.last), 1)
+        self.write(row)
+        self.window, self.last = [], time.time()
+
+    def check(self, state: dict, measures: dict[str, float]) -> None:
+        row = {"step": state["step"], "seconds": round(state["seconds"], 1)}
+        self.write(row | {"held_out": {k: round(v, 4) for k, v in measures.items()}})
+        self.last = time.time()
+
+    def write(self, row: dict) -> None:
+        if self.file:
+            self.file.write(json.dumps(row) + "\n")
+            self.file.flush()
+            _say(self.team, " ".join(f"{k}={v}" for k, v in row.items()))
 
 
-def _mean(values: list) -> float:
+def _say(team: Team, text: str) -> None:
+    if team.rank == 0:
+        print(text, flush=True)
+
+
+def _mean(values: list[torch.Tensor]) -> float:
     return round(float(torch.stack([v.float() for v in values]).mean()), 4)
+
+
+def _multiple_of_pages(text: str) -> int:
+    if int(text) < PAGES or int(text) % PAGES:
+        raise argparse.ArgumentTypeError(f"pages come in eights: give a multiple of {PAGES}")
+    return int(text)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=8.5, help="length of this unit")
-    parser.add_argument("--of", type=float, default=25, help="minutes of the whole training")
-    parser.add_argument(
-        "--state", type=Path, default=Path("/tmp/saccade-train"), help="where units hand over"
+    add = parser.add_argument
+    add("--shape", choices=SHAPES, default="p10")
+    add("--minutes", type=float, default=8.5, help="length of this unit")
+    add("--of", type=float, default=25, help="minutes of the whole training")
+    add("--state", type=Path, default=Path("/tmp/saccade-train"), help="where units hand over")
+    add("--out", type=Path, required=True, help="where weights, logs and graphs come home to")
+    add("--init", type=Path, help="checkpoint folder to start from, of any shape")
+    add("--graphs", type=Path, help="graphs.xz of an earlier unit on the same kind of machine")
+    add("--lr", type=float, default=0.7, help="factor on the optimizers' base rates")
+    add("--mtp", action=argparse.BooleanOptionalAction, default=True, help="train the MTP head too")
+    add(
+        "--shared",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="branches share the prefix's keys",
     )
-    parser.add_argument("--out", type=Path, required=True, help="where weights and logs come home to")
-    parser.add_argument("--init", type=Path, help="checkpoint folder to start from")
-    parser.add_argument(
-        "--graphs", type=Path, help="graphs.xz of an earlier unit on the same kind of machine"
-    )
-    parser.add_argument("--lr", type=float, default=0.4, help="factor on the optimizers' base rates")
-    parser.add_argument(
-        "--mtp", action=argparse.BooleanOptionalAction, default=False, help="train the MTP head too"
-    )
-    parser.add_argument("--pages", type=int, default=48, help="pages per step")
-    parser.add_argument("--workers", type=int, default=14)
-    parser.add_argument("--checks", type=int, default=4, help="held-out batches")
-    parser.add_argument("--check-every", type=int, default=500)
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--max-steps", type=int, default=10**9)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    add("--gpus", type=int, default=max(1, torch.cuda.device_count()), help="processes, one per GPU")
+    add("--pages", type=_multiple_of_pages, default=16, help="pages per step and process")
+    add("--workers", type=int, default=14, help="processes that render, over all GPUs")
+    add("--checks", type=int, default=8, help="held-out batches")
+    add("--check-every", type=int, default=500)
+    add("--max-steps", type=int, default=10**9, help="of this unit")
+    add("--profile", action="store_true", help="write OUT/profile.txt")
+    add("--seed", type=int, default=1)
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
     return parser.parse_args()
 
 

@@ -41,11 +41,15 @@ def changed_regions(
     if mask is None:
         height, width = _array(after).shape[:2]
         return [(0, 0, width, height)]
+    left, top, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return []
     side = join_px // 2 * 2 + 1  # odd: an even kernel would shift the boxes
-    padded = cv2.copyMakeBorder(mask, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    changed = mask[top : top + height, left : left + width]
+    padded = cv2.copyMakeBorder(changed, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
     joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    boxes = [(int(x) - side, int(y) - side, int(width), int(height)) for x, y, width, height, _ in stats[1:]]
+    boxes = [(int(x) + left - side, int(y) + top - side, int(w), int(h)) for x, y, w, h, _ in stats[1:]]
     return sorted(boxes, key=lambda box: -box[2] * box[3])
 
 
@@ -85,12 +89,13 @@ def _changed_mask(before: Picture, after: Picture, tolerance: int) -> np.ndarray
     first, second = _array(before), _array(after)
     if first.shape != second.shape:
         return None
-    difference = cv2.absdiff(first, second).max(axis=2)
-    return (difference > tolerance).astype(np.uint8)
+    return cv2.bitwise_not(cv2.inRange(cv2.absdiff(first, second), (0, 0, 0), (tolerance,) * 3))
 
 
 def _array(picture: Picture) -> np.ndarray:
-    return picture if isinstance(picture, np.ndarray) else np.asarray(picture.convert("RGB"))
+    if isinstance(picture, np.ndarray):
+        return picture
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _path(points: Point | Sequence[Point] | None) -> list[Point]:

@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 from train.pages import make_page
-from train.render import CELL, IGNORE, Renderer, Scene
+from train.render import IGNORE, Renderer, Scene
+from train.shape import SHAPES
 from train.tasks import TaskWriter
 
 SEEDS = list(range(40, 48))
+SHAPE = SHAPES["p10"]
+CELL = SHAPE.patch
 
 
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
-    renderer = Renderer(len(SEEDS))
+    renderer = Renderer(len(SEEDS), SHAPE)
     yield renderer
     renderer.close()
 
@@ -51,10 +54,21 @@ def test_the_character_map_reads_the_names_of_elements(scenes):
     assert read / checked > 0.8  # narrow letters may share a slot
 
 
-def test_every_click_lies_in_its_target(scenes):
+def test_named_turns_go_through_everything_visible(scenes):
+    for scene in scenes:
+        writer = TaskWriter(scene, random.Random(3), "train")
+        turns = writer.named(len(writer.visible))
+        aimed = {turn.box for turn in turns if turn.box}
+        boxes = {scene.boxes[e.id] for e in writer.visible}
+        assert aimed <= boxes
+        assert len(aimed) > 0.8 * len(boxes)  # the second step of a search presses a key
+
+
+@pytest.mark.parametrize("make", [TaskWriter.turns, TaskWriter.named])
+def test_every_click_lies_in_its_target(scenes, make):
     aimed = 0
     for scene in scenes:
-        for turn in TaskWriter(scene, random.Random(1), "train").turns(40):
+        for turn in make(TaskWriter(scene, random.Random(1), "train"), 40):
             if turn.box is None:
                 assert "coordinate" not in turn.action
                 continue
