@@ -170,7 +170,7 @@ class Episode:
 
     async def execute(self, action: Any, turn: Turn) -> Result:
         try:
-            filled: Action = self.secrets.fill(action, self.browser.page.url, turn.targets)
+            filled: Action = self.secrets.fill(action, self.browser.address, turn.targets)
             effect = await self.browser.execute(filled)
         except (ActionError, PolicyError) as error:
             return Result(error=self.secrets.scrub(str(error)))

@@ -100,7 +100,7 @@ class Replayer:
         self._origin: str | None = None
 
     async def play(self) -> Replay:
-        self._origin = origin(self.browser.page.url)
+        self._origin = origin(self.browser.address)
         done: list[Replayed] = []
         for step in self.run.steps:
             done.append(await self.again(step))
@@ -177,7 +177,7 @@ class Replayer:
         seen = await self.browser.observe()  # finding may have scrolled
         try:
             targets = await targets_of(action, self.browser, seen.geometry)
-            action = self.secrets.fill(action, self.browser.page.url, targets)
+            action = self.secrets.fill(action, self.browser.address, targets)
             effect = await self.browser.execute(action)
         except (ActionError, PolicyError) as error:
             return self.secrets.scrub(str(error)), None

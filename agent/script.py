@@ -84,9 +84,26 @@ def export_pytest(run: Run, path: str | Path) -> Path:
 
 def program(run: Run) -> str:
     """`def play(page, url)`: one commented line or two per step."""
-    lines = [line for step in run.steps for line in _lines(step, _start(run))]
+    lines: list[str] = []
+    for step, following in zip(run.steps, [*run.steps[1:], None], strict=True):
+        lines += _foreseen(following.action) if following else []
+        lines += _lines(step, _start(run))
     body = "".join(f"    {line}\n" for line in ["page.goto(url)", *lines])
     return f"\ndef play(page: Page, url: str) -> None:\n{body}"
+
+
+def _foreseen(action: Any) -> list[str]:
+    """Playwright wants to know how a dialog or a file chooser is answered before it opens."""
+    match action.action if action else "":
+        case "accept_dialog":
+            return [
+                f'page.once("dialog", lambda dialog: dialog.accept({action.text!r}))'.replace("(None)", "()")
+            ]
+        case "dismiss_dialog":
+            return ['page.once("dialog", lambda dialog: dialog.dismiss())']
+        case "upload_file" if action.coordinate is None:
+            return [f'page.once("filechooser", lambda chooser: chooser.set_files({action.text!r}))']
+    return []
 
 
 def checked(run: Run) -> Iterator[str]:
@@ -167,6 +184,13 @@ def _act(step: Step, start: str) -> Iterator[str]:
             yield f"page.go_{action.action}()"
         case "reload":
             yield "page.reload()"
+        case "accept_dialog" | "dismiss_dialog":
+            yield "# answered above, as it opened"
+        case "upload_file" if action.coordinate is None:
+            yield "# chosen above, as the chooser opened"
+        case "upload_file":
+            yield f'page.once("filechooser", lambda chooser: chooser.set_files({action.text!r}))'
+            yield f"{on}.click()" if on else f"page.mouse.click({place})"
         case "new_tab":
             yield "page = page.context.new_page()"
             if action.url:
