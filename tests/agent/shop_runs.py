@@ -1,11 +1,16 @@
 """Ten tasks in the example shop, as scripts of selectors, and the judges of the shop's own state."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
-from saccade.agent import Preferences, Reply, ScriptedModel
+from saccade.agent import Agent, Preferences, Reply, Run, ScriptedModel
 from saccade.tools import Browser
+from shop.server import Shop
 
 State = dict[str, Any]
 VIEWPORT = (1000, 700)
@@ -169,3 +174,82 @@ class PointingModel:
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         assert 0 <= y <= VIEWPORT[1], f"{selector} is out of view at {y:.0f}"
         return [round(1000 * x / VIEWPORT[0]), round(1000 * y / VIEWPORT[1])]
+
+
+class ErringModel(PointingModel):
+    """Knows the way, and errs in a fifth of its steps: a near miss, a repetition, text without a call.
+
+    `way` is the address before each line. Off the way it goes back; a line that should have led elsewhere and
+    did not is tried again, with the text before it. What may not be done twice (adding, counting) it does not
+    repeat: no agent could take that back for it.
+    """
+
+    def __init__(self, script: list[dict], browser: Browser, way: list[str], seed: int, rate: float = 0.2):
+        super().__init__(script, browser)
+        self.script = [*script, DONE]
+        self.way = [path(url) for url in way]
+        self.random = Random(seed)
+        self.rate = rate
+        self.errors = self.at = 0
+        self.last: dict[str, Any] | None = None
+
+    async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> Reply:
+        line = await self.next_line()
+        if isinstance(line, dict):
+            line = await self.pointed(dict(line))
+        return await ScriptedModel([line]).reply(messages, tools)
+
+    async def next_line(self) -> Any:
+        if self.random.random() < self.rate:
+            self.errors += 1
+            return await self.error()
+        here = path(self.browser.address)
+        if self.at and here == self.way[self.at - 1] != self.way[self.at]:
+            self.at -= 2 if self.script[self.at - 1]["action"] == "key" else 1
+        elif here != self.way[self.at]:
+            return {"action": "back"}
+        self.at += 1
+        self.last = self.script[self.at - 1]
+        return self.last
+
+    async def error(self) -> Any:
+        kind = self.random.choice(("miss", "repeat", "garbage"))
+        line = self.script[self.at]
+        if kind == "miss" and "at" in line and await self.browser.page.locator(line["at"]).count() == 1:
+            x, y = await self.center_of(line["at"])
+            return {"action": "left_click", "coordinate": [max(x - 60, 0), max(y - 60, 0)]}
+        if (
+            kind == "repeat"
+            and self.last
+            and not any(word in str(self.last) for word in ("button", ".tiles"))
+        ):
+            where = self.last.get("at")
+            if where is None or await self.browser.page.locator(where).count() == 1:
+                return self.last
+        return "I will now press the button."
+
+
+def path(url: str) -> str:
+    """Without the host and without the number of an order, which counts up."""
+    parts = urlsplit(url)
+    return re.sub(r"\d+$", "", f"{parts.path}?{parts.query}".rstrip("?"))
+
+
+async def anew(browser: Browser, shop: Shop) -> None:
+    """A new visitor at the shop's door."""
+    await browser.page.context.clear_cookies()
+    await browser.page.goto(shop.url)
+
+
+async def record_all(folder: Path) -> dict[str, Run]:
+    runs = {}
+    with Shop() as shop:
+        async with Browser(shop.url, viewport=VIEWPORT) as browser:
+            for task in TASKS:
+                await anew(browser, shop)
+                model = PointingModel(task.script, browser)
+                run = await Agent(task.text, model, browser, out=folder / task.name).run()
+                assert run.success, (task.name, run.reason, run.errors)
+                assert task.judge(shop.state()), (task.name, shop.state())
+                runs[task.name] = run
+    return runs

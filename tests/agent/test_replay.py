@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image, ImageDraw
 from playwright.async_api import async_playwright
-from saccade import Agent, Browser, Run
+from saccade import Browser
 from saccade.agent import ScriptedModel
 from saccade.agent.html import export_html
 from saccade.agent.match import find_again
@@ -17,26 +17,10 @@ from saccade.agent.script import export_playwright, export_pytest
 from saccade.tools.chromium import find_chromium
 from shop.server import Shop
 
-from .shop_runs import TASKS, VIEWPORT, PointingModel
+from .shop_runs import TASKS, VIEWPORT, PointingModel, anew
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BY_NAME = {task.name: task for task in TASKS}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def recorded(tmp_path_factory) -> dict[str, Run]:
-    """Recorded in the shop as it is by day; each task by a new visitor."""
-    folder, runs = tmp_path_factory.mktemp("runs"), {}
-    with Shop() as shop:
-        async with Browser(shop.url, viewport=VIEWPORT) as browser:
-            for task in TASKS:
-                await anew(browser, shop)
-                model = PointingModel(task.script, browser)
-                run = await Agent(task.text, model, browser, out=folder / task.name).run()
-                assert run.success, (task.name, run.reason, run.errors)
-                assert task.judge(shop.state()), (task.name, shop.state())
-                runs[task.name] = run
-    return runs
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -45,11 +29,6 @@ async def night():
     with Shop(theme="night") as shop:
         async with Browser(shop.url, viewport=VIEWPORT) as browser:
             yield shop, browser
-
-
-async def anew(browser: Browser, shop: Shop) -> None:
-    await browser.page.context.clear_cookies()
-    await browser.page.goto(shop.url)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
