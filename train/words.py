@@ -117,6 +117,7 @@ class Words:
 
     def __init__(self, rng: random.Random, split: str = "train"):
         self.rng, self.held_out = rng, split == "heldout"
+        self.currency = ""  # one for a whole page, drawn at its first price
 
     def pick(self, words: Sequence[str]) -> str:
         """A word of this split; multi-word entries belong to both."""
@@ -138,6 +139,9 @@ class Words:
 
     def noun(self) -> str:
         return self.pseudo() if self.rng.random() < 0.2 else self.pick(NOUNS)
+
+    def city(self) -> str:
+        return self.pick(CITIES)
 
     def person(self) -> str:
         return f"{self.pick(FIRST)} {self.pick(LAST)}"
@@ -258,7 +262,8 @@ class Words:
 
     def price(self) -> str:
         amount = f"{self.rng.randint(1, 999)}.{self.rng.choice(['00', '99', '50', '95', str(self.rng.randint(10, 99))])}"
-        return self.rng.choice(["${}", "${}", "€{}", "£{}", "{} €", "{} USD"]).format(amount)
+        self.currency = self.currency or self.rng.choice(["${}", "${}", "€{}", "£{}", "{} €", "{} USD"])
+        return self.currency.format(amount)
 
     def email(self) -> str:
         host = self.rng.choice(
