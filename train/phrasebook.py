@@ -166,7 +166,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["have the largest {n} on top"],
     ),
     "remove": (
-        ["[remove|delete|take away] {c}", "take {c} [off|out]", "[I want|please have] {c} removed", "{c} [should go|can be deleted]"],
+        ["[remove|delete|take away] {c}", "take {c} [off|out]", "[find|locate] {c} and [delete|remove] it", "[I want|please have] {c} removed", "{c} [should go|can be deleted]"],
         ["get rid of {c}"],
     ),
     "page": (
@@ -238,7 +238,28 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["do the maths and fill it in"],
     ),
     "sum_of": (["[solve|answer|complete] {x}", "[type|enter] the [result|answer] [in|into|for] {x}"], ["{x}: give the result"]),
-    "next_state": (["[click|tick|choose|select] {x}"], ["take care of {x}"]),
+    "result": (
+        ["[open|click|go to|follow|show] the {o} [result|search result|hit|link in the results]", "[find|locate] the {o} [search |]result and click it"],
+        ["the {o} result is the one to open"],
+    ),
+    "point": (
+        ["[click|press|tap|select|choose] [on |]the [grid |]point {t}", "[click|tap] [on |]the [coordinate|coordinates|grid coordinate|position] {t}", "click at {t} [in the plane|on the grid|]"],
+        ["hit the grid at {t}"],
+    ),
+    "quiz": (
+        ["[click|press|choose] the button [that names|with the name of|that says] the {k} of the [figure|picture|drawing]", "what {k} [is shown|has the figure]? [Click|Press] the [right|matching] button",
+         "[click|choose] the button that [best |]describes the {k}[ shown|]"],
+        ["which button names the {k} you see? Press it"],
+    ),
+    "suggest_ends": (
+        ["[enter|choose|find] [an entry|something|an item] that starts with {p} and ends with {q} in {x}", "in {x}, [choose|pick] what begins with {p} and ends [in|with] {q}"],
+        ["complete {p} in {x} so that it ends with {q}"],
+    ),
+    "tabs": (
+        ["[find|look for] {t} in [one of |]the tabs and click it", "[go|switch] through the tabs [until you find|to find] {t}[,| and] [then |]click it",
+         "{t} is [under|in] one of the tabs: [find|click] it", "switch between the tabs to find [the link |]{t} and click [it|on it]"],
+        ["one of the tabs holds {t}; click it"],
+    ),
 }  # fmt: skip
 
 # noun phrases for elements, by role; {q} is the name

@@ -102,6 +102,9 @@ SEARCH_NAMES = """Search|Search products|Search here|Search the site|Find produc
 for?|Search articles|Find a place|Search everything|Search shop|Search store|Looking for something?|Search catalog|Search
 documents|Search by name|Find|Type to search|Search books|Search people""".replace("\n", " ").split("|")
 
+ACCENTED = """Größe|Über uns|Café|Crème brûlée|Señales|Año nuevo|Łódź|Žlutý|Ångström|Façade|Über|Garçon|Niño|Città|Málaga|Zürich|
+Köln|São Paulo|Brașov|Île|Œuvre|Smørrebrød|Hôtel|Preço|Müller|Élan""".replace("\n", "").split("|")
+
 CONSONANTS = "b c d f g h j k l m n p r s t v w z br ch cl cr dr fl fr gl gr kl pl pr qu sh sk sl sp st str th tr".split()
 VOWELS = "a e i o u a e i o ai ea ee ie oa oo ou".split()
 ENDINGS = ["", "", "n", "r", "s", "t", "l", "m", "nd", "rk", "st", "ll", "ss", "x", "ng"]
@@ -189,6 +192,8 @@ class Words:
     def place(self) -> str:
         """The text of a link, tab or menu entry: 'Reports', 'Team settings', 'About us'."""
         r = self.rng.random()
+        if r > 0.985:
+            return self.rng.choice(ACCENTED)
         if r < 0.4:
             return self.cased(self.noun() + self.rng.choice(["s", ""]))
         if r < 0.6:

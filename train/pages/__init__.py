@@ -35,7 +35,18 @@ def make_page(seed: int, split: str, index: int) -> Page:
     page = (
         f'<style>{css}</style><div class="page" id="p{index}" data-scroll="{scroll:.4f}">{over}{inner}</div>'
     )
-    return Page(page, b.elements, b.forms, b.widgets, b.facts, b.counts, b.overlay, scroll, bool(over))
+    return Page(
+        page,
+        b.elements,
+        b.forms,
+        b.widgets,
+        b.facts,
+        b.counts,
+        b.overlay,
+        scroll,
+        bool(over),
+        'class="over"' in over,
+    )
 
 
 def document(pages: list[Page]) -> str:

@@ -7,16 +7,22 @@ from .page import Builder, Choice, Select, Ticks, esc
 
 def text_field(b: Builder, name: str, style: str, form: int, value: str, is_focused: bool = False) -> str:
     shown = name + b.rng.choice(["", "", ":", " *"]) if style != "inside" else ""
-    kind = "password" if "password" in name.lower() and not value and b.chance(0.6) else "text"
+    kind = "password" if "password" in name.lower() and b.chance(0.7) else "text"
     placeholder = name if style == "inside" else ""
     if not placeholder and b.chance(0.2):
         hints = [f"Enter {name.lower()}", "Optional", "e.g. " + b.words.value_for(name), "..."]
         placeholder = b.rng.choice(hints)
     if style == "inside" and value:
         shown = name  # what is typed hides a placeholder, so the name stands above
-    mark = b.add("field", name, value=value, form=form)
+    mark = b.add(
+        "field",
+        name,
+        value=value,
+        form=form,
+        traits={"hidden": "dots"} if kind == "password" and value else {},
+    )
     focus = ' class="focus"' if is_focused else ""
-    if b.chance(0.08) and style != "inline":
+    if kind == "text" and b.chance(0.08) and style != "inline":
         box = f'<textarea rows="2" {mark}{focus} placeholder="{esc(placeholder)}">{esc(value)}</textarea>'
     else:
         width = (

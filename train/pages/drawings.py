@@ -4,7 +4,7 @@ import math
 
 from .colors import COLORS, ink_on, shade
 from .controls import icon, icon_names
-from .page import Builder, Choice, Count, esc
+from .page import Builder, Choice, Count, Plane, Quiz, esc
 
 SHAPES = ("circle", "square", "triangle", "star", "diamond", "hexagon", "cross")
 SIZES = {"small": (14, 18), "large": (34, 42)}
@@ -49,7 +49,9 @@ def colored_buttons(b: Builder) -> str:
 def shapes(b: Builder) -> str:
     """Shapes on a white ground, apart from each other."""
     columns, rows = b.rng.randint(4, 6), b.rng.randint(1, 3)
-    cell, sized, kinds = 50, b.chance(0.6), b.rng.sample(SHAPES, b.rng.randint(1, 4))
+    signs = [f"letter {c}" for c in "ABDEGHKMNPRSTUXZ"] + [f"number {n}" for n in range(2, 10)]
+    kinds = b.rng.sample(SHAPES, b.rng.randint(1, 4)) + (b.rng.sample(signs, 2) if b.chance(0.25) else [])
+    cell, sized = 50, b.chance(0.6)
     colors = b.rng.sample([c for c in COLORS if c != "gray"], b.rng.randint(1, 5))
     places = b.rng.sample(range(columns * rows), b.rng.randint(2, min(10, columns * rows)))
     made, marks, found = "", [], []
@@ -68,7 +70,14 @@ def shapes(b: Builder) -> str:
         seen, attribute = b.mark()
         marks.append(seen)
         found.append((kind, color))
-        made += f'<path d="{outline(kind, x, y, r)}" fill="{shade(color, b.rng)}" stroke="#0004" {mark} {attribute}/>'
+        fill = shade(color, b.rng)
+        if kind.startswith("letter") or kind.startswith("number"):
+            made += (
+                f'<text x="{x:.1f}" y="{y + 0.75 * r:.1f}" font-size="{2.1 * r:.0f}" font-weight="bold" font-family="sans-serif" '
+                f'text-anchor="middle" fill="{fill}" {mark} {attribute}>{kind[-1]}</text>'
+            )
+        else:
+            made += f'<path d="{outline(kind, x, y, r)}" fill="{fill}" stroke="#0004" {mark} {attribute}/>'
     for kind, color in sorted(set(found)):
         b.counts.append(Count(f"{color} {plural(kind)}", marks, found.count((kind, color))))
     for kind in sorted(set(kinds)):
@@ -80,6 +89,51 @@ def shapes(b: Builder) -> str:
         f'<svg class="block" width="{columns * cell}" height="{rows * cell}" '
         f'style="background:#fff;border:1px solid #999;display:block">{made}</svg>'
     )
+
+
+def tiles(b: Builder) -> str:
+    """Plain areas of colour, side by side."""
+    colors, made, size = b.rng.sample(list(COLORS), b.rng.randint(2, 6)), "", b.rng.randint(30, 60)
+    for color in colors:
+        mark = b.add("shape", "", traits={"shape": "square", "color": color})
+        made += f'<div style="width:{size}px;height:{size}px;background:{shade(color, b.rng)};border:1px solid #888" {mark}></div>'
+    return f'<div class="row wide block">{made}</div>'
+
+
+def plane(b: Builder) -> str:
+    """A coordinate plane with numbers at its axes."""
+    reach, step = b.rng.choice([2, 3, 4, 5]), b.rng.randint(20, 30)
+    step = min(step, 130 // reach)
+    half = reach * step + 14
+    lines, color = "", b.rng.choice(["#ccc", "#ddd", "#bbb"])
+    for n in range(-reach, reach + 1):
+        at, ink = half + n * step, color if n else "#333"
+        lines += f'<path d="M{at} 6V{2 * half - 6}M6 {at}H{2 * half - 6}" stroke="{ink}"/>'
+        if n:
+            lines += f'<text x="{at - 3}" y="{half + 10}" font-size="9">{n}</text><text x="{half + 3}" y="{2 * half - at + 3}" font-size="9">{n}</text>'
+    area = f'<rect x="{half - reach * step}" y="{half - reach * step}" width="{2 * reach * step}" height="{2 * reach * step}" fill="transparent" {b.add("plane", "")}/>'
+    b.widgets.append(Plane(b.last, reach))
+    return f'<svg class="block" width="{2 * half}" height="{2 * half}" style="background:#fff;display:block">{lines}{area}</svg>'
+
+
+def quiz(b: Builder) -> str:
+    """One figure and words for it: which is it?"""
+    by_color = b.chance(0.4)
+    words = b.rng.sample(list(COLORS) if by_color else SHAPES, b.rng.randint(2, 4))
+    right = b.rng.choice(words)
+    kind, color = (
+        (b.rng.choice(SHAPES), right)
+        if by_color
+        else (right, b.rng.choice([c for c in COLORS if c != "gray"]))
+    )
+    seen, attribute = b.mark()
+    figure = f'<svg width="60" height="60" style="background:#fff"><path d="{outline(kind, 30, 30, 22)}" fill="{shade(color, b.rng)}" {attribute}/></svg>'
+    ends, target = "", 0
+    for word in words:
+        ends += b.button(word.capitalize(), "btn2")
+        target = b.last if word == right else target
+    b.widgets.append(Quiz("color" if by_color else "shape", target, seen))
+    return f'<div class="block">{figure}<div class="row">{ends}</div></div>'
 
 
 def plural(kind: str) -> str:

@@ -19,6 +19,7 @@ BLOCKS: dict[Block, float] = {
     widgets.stepper: 0.6, widgets.slider: 0.7, widgets.rating: 0.5, widgets.tree: 0.7, widgets.menu_bar: 0.7,
     widgets.date_field: 0.9, widgets.suggestions: 0.6, widgets.reorder: 0.6,
     drawings.toolbar: 1.5, drawings.swatches: 0.5, drawings.colored_buttons: 0.6, drawings.shapes: 0.6,
+    drawings.tiles: 0.25, drawings.plane: 0.25, drawings.quiz: 0.25, widgets.results: 0.7, forms.bare_fields: 0.5,
 }  # fmt: skip
 HELD_OUT_BLOCKS: dict[Block, float] = {**BLOCKS, lists.timeline: 2, lists.plans: 2}
 OVERLAYS: dict[Block, float] = {

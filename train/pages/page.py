@@ -136,6 +136,32 @@ class Sorting:
 
 
 @dataclass
+class Results:
+    """Links found, so many on each page of the list; this is one of its pages."""
+
+    links: list[int]
+    page: int  # from 1
+    pages: list[int]  # elements that lead to page 1, 2, ...
+
+
+@dataclass
+class Plane:
+    """A coordinate plane: any point of it can be clicked. Numbers run from -reach to reach on both axes."""
+
+    area: int
+    reach: int
+
+
+@dataclass
+class Quiz:
+    """A figure, and buttons with words of which one is right."""
+
+    question: str
+    right: int
+    mark: int
+
+
+@dataclass
 class Order:
     """Things that can be dragged to another place among their like."""
 
@@ -154,7 +180,7 @@ class Overlay:
 
 Widget = (
     Ticks | Choice | Select | Stepper | Slider | Rating | Calendar | Menu | Sections | Tree | Suggestions
-    | Sorting | Order
+    | Sorting | Order | Results | Plane | Quiz
 )  # fmt: skip
 
 
@@ -188,6 +214,7 @@ class Page:
     overlay: Overlay | None
     scroll: float  # share of the way down
     is_covered: bool  # a dialog, notice or banner lies over the page
+    is_dialog: bool  # and nothing but it can be acted on
 
 
 @dataclass

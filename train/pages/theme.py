@@ -137,7 +137,7 @@ def theme_css(t: Theme, b: Builder, scope: str) -> str:
 & .panel{{background:{t.panel};border:1px solid {t.edge};border-radius:{t.radius}px;padding:{t.gap + 3}px;box-shadow:{t.shadow}}}
 & .bar{{background:{bar};border-bottom:1px solid {t.edge};padding:{rng.choice([4, 6, 8])}px 10px}}{_bar_ink(rng, bar, t)}
 & .grid{{display:grid;gap:{t.gap}px;grid-template-columns:repeat({rng.choice([2, 2, 3, 3, 4])},1fr)}}
-& a{{cursor:pointer}}& .link{{color:{t.accent if b.chance(0.7) and not t.dark else t.ink};text-decoration:{"underline" if t.underline else "none"}}}
+& a{{cursor:pointer}}& .link{{background:none;border:0;padding:0;font:inherit;color:{t.accent if b.chance(0.7) and not t.dark else t.ink};text-decoration:{"underline" if t.underline else "none"}}}
 & svg{{vertical-align:-.3em;flex:none}}& .off{{opacity:.45}}
 {_button_css(t, rng)}{_control_css(t, rng)}
 & table{{border-collapse:collapse;width:100%}}& td,& th{{text-align:left;padding:{rng.choice([2, 3, 4, 6])}px 6px;
@@ -160,7 +160,7 @@ def _bar_ink(rng: random.Random, bar: str, t: Theme) -> str:
     if bar == t.panel and rng.random() < 0.5:
         return ""
     ground = bar if bar == t.accent else f"hsl({rng.randint(0, 359)} 45% {rng.randint(12, 32)}%)"
-    return f"& .bar{{background:{ground};color:#fff;& .link,& b,& .icon{{color:#fff}}& .icon{{background:none}}& input{{background:#fff;color:#222;border:1px solid #999}}}}"
+    return f"& .bar{{background:{ground};color:#fff;& .link,& b,& .icon{{color:#fff}}& .icon{{background:none}}& input:not([type=checkbox]):not([type=radio]){{background:#fff;color:#222;border:1px solid #999}}& ::placeholder{{color:#666}}}}"
 
 
 def _button_css(t: Theme, rng: random.Random) -> str:

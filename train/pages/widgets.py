@@ -11,6 +11,7 @@ from .page import (
     Menu,
     Order,
     Rating,
+    Results,
     Sections,
     Slider,
     Stepper,
@@ -39,9 +40,12 @@ def tabs(b: Builder) -> str:
         made.append(b.link(name, "tab", f"{style}{' on' if i == on else ''}", value="on" if i == on else ""))
         ids.append(b.last)
     b.widgets.append(Choice("", ids, ids[on]))
-    inner = (
-        f'<div class="{b.rng.choice(["panel", ""])}">{esc(b.words.sentence())}</div>' if b.chance(0.4) else ""
-    )
+    inner = ""
+    if b.chance(0.6):
+        links = " ".join(
+            f"{esc(b.words.sentence(2, 5))} {b.link(b.words.place())}" for _ in range(b.rng.choice([0, 1, 2]))
+        )
+        inner = f'<div class="{b.rng.choice(["panel", ""])}">{esc(b.words.sentence())} {links}</div>'
     gap = 0 if style == "seg" else b.rng.choice([0, 2, 8])
     return f'<div class="row block" style="gap:{gap}px">{"".join(made)}</div>{inner}'
 
@@ -332,3 +336,29 @@ def reorder(b: Builder) -> str:
         else ""
     )
     return f'<div class="block">{hint}{"".join(rows)}</div>'
+
+
+def results(b: Builder) -> str:
+    """What a search found, a few on each page."""
+    count, last = b.rng.randint(2, 4), b.rng.randint(2, 4)
+    page, rows, links, pages, numbers = b.rng.randint(1, last), "", [], [], ""
+    address = b.chance(0.6)
+    for thing in b.distinct(b.words.thing, count):
+        host = (
+            f'<div class="small faint">{b.words.pseudo()}.example/{b.words.pick(["shop", "news", "wiki", "blog"])}</div>'
+            if address
+            else ""
+        )
+        rows += f'<div class="block">{b.link(thing)}{host}<div class="small">{esc(b.words.sentence(4, 9))}</div></div>'
+        links.append(b.last)
+    for n in range(1, last + 1):
+        is_on = n == page
+        numbers += b.link(str(n), "page", f"seg {'on' if is_on else ''}", value="on" if is_on else "")
+        pages.append(b.last)
+    b.widgets.append(Results(links, page, pages))
+    title = (
+        f'<div class="faint">{b.rng.choice(["Results", "Search results", "Found"])} for {esc(b.words.noun())}</div>'
+        if b.chance(0.6)
+        else ""
+    )
+    return f'<div class="block">{title}{rows}<div>{numbers}</div></div>'

@@ -24,6 +24,18 @@ __all__ = ["Clause", "Step", "TaskWriter", "Turn", "relative_centre", "snapshot_
 # Imagined clauses before and after the one about this page.
 AROUND = [(0, 0)] * 6 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)]
 OFTEN = {"field": 2.0, "search": 3.0, "select": 2.0, "day": 0.15, "option": 0.8, "link": 0.8}
+ONCE = (
+    "sort",
+    "ticks",
+    "choice",
+    "results",
+    "tabs",
+    "explore",
+    "drag",
+    "slider",
+    "stepper",
+    "date",
+)  # in a journey
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
 
@@ -31,7 +43,8 @@ class TaskWriter:
     def __init__(self, scene: Scene, rng: random.Random, split: str):
         self.scene, self.rng = scene, rng
         self.see = Sight(scene, rng, split)
-        self.visible, self.say = self.see.visible, self.see.say
+        self.say = self.see.say
+        self.visible = [e for e in self.see.visible if e.role != "plane"]
 
     def turns(self, count: int) -> list[Turn]:
         return [self.turn() for _ in range(count)]
@@ -137,6 +150,8 @@ class TaskWriter:
     def _clash(self, clause: Clause, others: list[Clause]) -> bool:
         """Two clauses about one target would contradict or repeat each other."""
         lines = set(clause.done_lines())
+        if clause.kind in ONCE and clause.kind in (o.kind for o in others):
+            return True
         return any(
             lines & set(o.done_lines()) or (o.step and clause.step and o.step.box == clause.step.box)
             for o in others

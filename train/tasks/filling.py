@@ -33,7 +33,7 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
     if element.value and see.chance(0.15):
         step = aim(f"Clear {see.line(element)}", see.box(element), "type", text="")
         return Clause(see.say.say("clear", x=refer(see, element, plainly)), step=step, kind="clear")
-    is_there = bool(element.value) and see.chance(0.25)
+    is_there = bool(element.value) and (see.chance(0.25) or bool(element.traits.get("hidden")))
     value = element.value if is_there else see.words.value_for(element.name)
     if not value.strip() or (value == element.value and not is_there):
         return Clause(
@@ -43,7 +43,7 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
             kind="field",
         )
     x, t = refer(see, element, plainly), see.say.quote(value)
-    n = name if see.names_it(element) else x
+    n = name if name and see.names_it(element) else x.removeprefix("the ")
     if see.chance(0.1):
         text, step = see.say.say("type_enter", t=t, x=x), type_step(see, element, value)
         if is_there:
@@ -136,7 +136,7 @@ def form_clause(see: Sight, ids: list[int]) -> Clause | None:
             step = _step(see, element, wanted)
             if step is None:
                 return None
-    if see.chance(0.1):
+    if all(see.sees(f.id) and not f.traits.get("hidden") for f in fields if f.value) and see.chance(0.1):
         past = []  # it was filled in before the task began
     return _with_end(see, pairs, past, step, submit)
 
@@ -149,7 +149,7 @@ def _wanted(see: Sight, element: Element, kept: float) -> str:
         return (
             element.value if element.value in options and see.chance(kept - 0.3) else see.rng.choice(options)
         )
-    if element.value and see.chance(kept):
+    if element.value and (element.traits.get("hidden") or see.chance(kept)):
         return element.value
     return see.words.value_for(element.name) or see.words.noun()
 

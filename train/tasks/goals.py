@@ -8,7 +8,10 @@ from ..pages.page import (
     Element,
     Menu,
     Order,
+    Plane,
+    Quiz,
     Rating,
+    Results,
     Sections,
     Select,
     Slider,
@@ -20,6 +23,7 @@ from ..pages.page import (
     Widget,
 )
 from ..pages.widgets import MONTHS
+from ..phrasebook import ORDINALS
 from .clause import Clause, Step, aim, drag
 from .filling import picking, type_line, type_step
 from .pointing import click_line, click_step
@@ -65,7 +69,8 @@ def _(widget: Ticks, see: Sight) -> Clause | None:
     said = see.say.listed([_tick_name(see, e) for e in wanted])
     text = see.say.say("ticks", list=said) if on else see.say.say("untick", x=said)
     past, step = _tick_through(see, [(e, on) for e in wanted])
-    return Clause(text, past, step, kind="ticks" if step else "settled")
+    more = [f"Click {see.line(e)}" for e in wanted] if step else []
+    return Clause(text, past, step, more, kind="ticks" if step else "settled")
 
 
 def _tick_name(see: Sight, element: Element) -> str:
@@ -111,6 +116,8 @@ def _only(see: Sight, boxes: list[Element]) -> Clause:
 def _(widget: Choice, see: Sight) -> Clause | None:
     options = [see.element(i) for i in widget.options]
     chosen = see.element(widget.chosen) if widget.chosen is not None else None
+    if options[0].role == "tab" and see.chance(0.35):
+        return _through_tabs(see, options, chosen)
     element = chosen if chosen and see.chance(0.35) else see.rng.choice(options)
     if not see.sees(element.id) or (element.role == "page" and not see.names_it(element)):
         return None
@@ -127,6 +134,38 @@ def _(widget: Choice, see: Sight) -> Clause | None:
     return Clause(text, step=click_step(see, element), kind="choice")
 
 
+def _through_tabs(see: Sight, tabs: list[Element], chosen: Element | None) -> Clause | None:
+    """Look for something under the tabs: from the left to the right, until it is seen."""
+    if not chosen or not all(see.sees(e.id) and see.names_it(e) for e in tabs):
+        return None
+    at = tabs.index(chosen)
+    is_sweeping = at == 0 or see.chance(
+        0.7
+    )  # else nothing was opened yet, and the first tab is the first to open
+    lines = [f"Click {see.line(e)}" for e in tabs[1 : at + 1]] if is_sweeping else []
+    found = _found(see)
+    if found and see.chance(0.4):
+        text = see.say.say("tabs", t=see.say.quote(see.say.cased(found.name)))
+        return Clause(text, lines, click_step(see, found), told=True, kind="tabs")
+    name = _nowhere(see)
+    if not name or (is_sweeping and at + 1 == len(tabs)):
+        return None
+    step = click_step(see, tabs[at + 1] if is_sweeping else tabs[0])
+    return Clause(see.say.say("tabs", t=see.say.quote(name)), lines, step, more=["..."], kind="tabs")
+
+
+def _found(see: Sight) -> Element | None:
+    """A link or button in sight that has its name for itself."""
+    named = [e for e in see.visible if e.role in ("link", "button") and see.names_it(e)]
+    return see.rng.choice(named) if named else None
+
+
+def _nowhere(see: Sight) -> str:
+    """The name of something that is not on the page, or "" where the draw is on it."""
+    name = see.words.place()
+    return "" if any(e.name.lower() == name.lower() for e in see.elements) else name
+
+
 @goal.register
 def _(widget: Stepper, see: Sight) -> Clause | None:
     if not see.sees(widget.minus) or not see.sees(widget.plus):
@@ -140,9 +179,13 @@ def _(widget: Stepper, see: Sight) -> Clause | None:
     )
     line = f"Click {see.line(clicked)}"
     if wanted == widget.value:
-        return Clause(text, past=[line] * see.rng.choice([1, 2, 3]), kind="settled")
+        clicks = see.rng.choice([1, 2, 3])
+        if clicked.id == widget.plus:
+            clicks = min(clicks, widget.value)
+        return Clause(text, past=[line] * clicks, kind="settled")
+    most = widget.value if wanted > widget.value else 2  # clicks on plus show in the number
     return Clause(
-        text, past=[line] * see.rng.choice([0, 0, 1, 2]), step=click_step(see, element), kind="stepper"
+        text, [line] * min(most, see.rng.choice([0, 0, 1, 2])), click_step(see, element), kind="stepper"
     )
 
 
@@ -269,14 +312,17 @@ def _(widget: Sections, see: Sight) -> Clause | None:
     heads = [see.element(i) for i in widget.heads]
     if see.scrolls or not all(see.sees(e.id) and see.names_it(e) for e in heads):
         return None
-    name = see.words.place()
-    closed = [e for e in heads if not e.value]
-    if not closed or any(e.name.lower() == name.lower() for e in see.elements):
-        return None
-    text = see.say.say(
-        "find_in", t=see.say.quote(name), k=see.rng.choice(["sections", "panels", "headings below"])
+    closed, kinds = (
+        [e for e in heads if not e.value],
+        see.rng.choice(["sections", "panels", "headings below"]),
     )
-    past = [f"Click {see.line(e)}" for e in heads if e.value]
+    past, found, name = [f"Click {see.line(e)}" for e in heads if e.value], _found(see), _nowhere(see)
+    if past and found and see.chance(0.4):
+        text = see.say.say("find_in", t=see.say.quote(see.say.cased(found.name)), k=kinds)
+        return Clause(text, past, click_step(see, found), told=True, kind="explore")
+    if not closed or not name:
+        return None
+    text = see.say.say("find_in", t=see.say.quote(name), k=kinds)
     return Clause(text, past, click_step(see, closed[0]), more=["..."], kind="explore")
 
 
@@ -327,6 +373,15 @@ def _(widget: Suggestions, see: Sight) -> Clause | None:
         return None
     entry = see.rng.choice(entries)
     text = _suggest_text(see, box, box.value, entry.name)
+    end = entry.name[-3:]
+    if (
+        see.chance(0.3)
+        and " " not in end
+        and sum(e.name.endswith(end) for e in entries) == 1
+        and len(entries) == len(widget.entries)
+    ):
+        x = see.say.thing("field", see.say.cased(box.name))
+        text = see.say.say("suggest_ends", p=see.say.quote(box.value), q=see.say.quote(end), x=x)
     return Clause(text, [type_line(see, box, box.value)], click_step(see, entry), kind="suggest")
 
 
@@ -357,6 +412,73 @@ def _(widget: Sorting, see: Sight) -> Clause | None:
         step=click_step(see, head),
         more=[line] if down and not is_by else [],
         kind="sort",
+    )
+
+
+@goal.register
+def _(widget: Results, see: Sight) -> Clause | None:
+    """The nth result of all: turn to its page, then click it."""
+    count = len(widget.links)
+    if (
+        not all(see.sees(i) for i in (*widget.links, *widget.pages))
+        or sum(isinstance(w, Results) for w in see.scene.page.widgets) > 1
+    ):
+        return None
+    at = see.rng.randrange(count) + (widget.page - 1) * count
+    if see.chance(0.35):
+        at = see.rng.randrange(count * len(widget.pages))
+    page, place = divmod(at, count)
+    nth = ORDINALS[at] if at < len(ORDINALS) and see.chance(0.7) else f"{at + 1}{_ending(at + 1)}"
+    text = see.say.say("result", o=nth)
+    turned = f"Click {see.called(see.element(widget.pages[widget.page - 1]))}"
+    if page + 1 != widget.page:
+        target = see.element(widget.pages[page])
+        if not see.names_it(target):
+            return None
+        return Clause(text, step=click_step(see, target), more=["..."], kind="results")
+    past = [turned] if widget.page > 1 else []
+    return Clause(text, past, click_step(see, see.element(widget.links[place])), told=True, kind="results")
+
+
+def _ending(number: int) -> str:
+    return "th" if 10 < number < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+@goal.register
+def _(widget: Plane, see: Sight) -> Clause | None:
+    area = see.element(widget.area)
+    if not see.sees(area.id):
+        return None
+    x, y = (see.rng.randint(-widget.reach, widget.reach) for _ in range(2))
+    left, top, w, h = see.box(area)
+    unit = w / (2 * widget.reach)
+    at = (left + (x + widget.reach) * unit, top + (widget.reach - y) * unit)
+    ends = [
+        (max(low, p - 0.3 * unit), min(low + size, p + 0.3 * unit))
+        for p, low, size in zip(at, (left, top), (w, h), strict=True)
+    ]
+    box = (ends[0][0], ends[1][0], ends[0][1] - ends[0][0], ends[1][1] - ends[1][0])
+    if not see.is_free(box, area):
+        return None
+    text = see.say.say(
+        "point", t=see.rng.choice(["({x}, {y})", "({x},{y})", "x = {x}, y = {y}"]).format(x=x, y=y)
+    )
+    return Clause(text, step=aim(f"Click the point ({x}, {y})", box), told=True, kind="plane")
+
+
+@goal.register
+def _(widget: Quiz, see: Sight) -> Clause | None:
+    button = see.element(widget.right)
+    if (
+        widget.mark not in see.scene.read
+        or not see.sees(button.id)
+        or any(isinstance(w, Quiz) and w is not widget for w in see.scene.page.widgets)
+    ):
+        return None
+    if any(e.role == "shape" for e in see.glimpsed):
+        return None
+    return Clause(
+        see.say.say("quiz", k=widget.question), step=click_step(see, button), told=True, kind="quiz"
     )
 
 

@@ -46,11 +46,10 @@ def press(see: Sight, element: Element, plainly: bool = False) -> Clause:
         return Clause(text, step=click_step(see, element), kind="remove")
     if not plainly and see.chance(0.08) and element.role not in (*NOT_POINTED, "star", "swatch"):
         return with_other_button(see, element)
-    text = see.say.press(
-        element.role,
-        refer(see, element, plainly),
-        see.say.cased(element.name) if see.names_it(element) else "",
-    )
+    x = refer(see, element, plainly)
+    if see.scene.page.is_dialog and see.chance(0.4):
+        x += see.rng.choice([" in the dialog", " in the dialog", " of the dialog box", " in the popup"])
+    text = see.say.press(element.role, x, see.say.cased(element.name) if see.names_it(element) else "")
     return Clause(
         text, step=click_step(see, element), told=element.role not in SHOWS_STATE, kind=element.role
     )

@@ -155,7 +155,12 @@ def _holds(see: Sight) -> Clause | None:
     boxes = [
         e
         for e in see.visible
-        if e.role in ("select", "field", "date") and e.value and see.names_it(e) and _fits(see, e)
+        if e.role in ("select", "field", "date")
+        and e.value
+        and e.name
+        and not e.traits.get("hidden")
+        and see.names_it(e)
+        and _fits(see, e)
     ]
     if not boxes:
         return None

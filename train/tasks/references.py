@@ -40,7 +40,18 @@ def refer(see: Sight, element: Element, plainly: bool = False) -> str:
     ways = (
         []
         if plainly or see.chance(0.62)
-        else [by_place, by_relation, by_order, by_kind, by_color, by_start, with_slip, by_synonym, by_state]
+        else [
+            by_place,
+            by_relation,
+            by_order,
+            by_kind,
+            by_color,
+            by_start,
+            with_slip,
+            by_synonym,
+            by_state,
+            by_any,
+        ]
     )
     see.rng.shuffle(ways)
     for way in ways[:4]:
@@ -77,7 +88,8 @@ def _description(see: Sight, element: Element) -> str:
         case "swatch":
             names = [traits["color"], *ALSO.get(traits["color"], [])]
             return see.say.fill(
-                ["{c}", "the color {c}", "the {c} [swatch|square|one|color]"], c=see.rng.choice(names)
+                ["{c}", "the color {c}", "the {c} [swatch|square|one|color|colored box]"],
+                c=see.rng.choice(names),
             )
         case "star":
             return see.say.fill(
@@ -142,6 +154,8 @@ def _nth(see: Sight, element: Element, words: str) -> str:
             q=q,
             r=see.say.fill([ROLE_WORDS[element.role]]),
         )
+    if element.role == "field":
+        return f"the {nth} {_role(see, element)}"
     return f"the {nth} {see.called(element).removeprefix('the ')}"
 
 
@@ -231,6 +245,19 @@ def by_kind(see: Sight, element: Element) -> str | None:
     if len(see.alike(element)) > 1 or element.role in ("star", "swatch", "shape"):
         return None
     return f"the {see.rng.choice(['', '', 'only '])}{_role(see, element)}"
+
+
+def by_any(see: Sight, element: Element) -> str | None:
+    """A checkbox: any will do, and so the first is taken."""
+    if (
+        element.role not in ("checkbox", "radio", "select", "switch", "field", "button", "slider")
+        or see.scrolls
+    ):
+        return None
+    first = next(e for e in see.reading_order if e.role in see.kind(element))
+    if first.id != element.id or len(see.alike(element)) < 2:
+        return None
+    return see.say.fill(["[any|a|some] {r}"], r=_role(see, element))
 
 
 def by_color(see: Sight, element: Element) -> str | None:

@@ -82,6 +82,9 @@ class Sight:
         return found
 
     def twins(self, element: Element) -> list[Element]:
+        """Elements that show the same, in reading order; to a field without a name any field is its like."""
+        if element.role == "field" and not element.name:
+            return [e for e in self.reading_order if e.role in self.kind(element)]
         return self.by_call.get(plain(self.called(element)), [element])
 
     def names_it(self, element: Element) -> bool:
