@@ -115,12 +115,11 @@ class Episode:
             usage=turn.usage,
             timings=split_time(observe_s, turn.seconds, turn.timings, act_s),
         )
-        self._queue = () if result.error else turn.further
+        self._queue, self._told = (() if result.error else turn.further), []
         return await self.record(step)
 
     async def observe(self) -> tuple[Observation, Path]:
         """The page, once nobody else acts in it, as the model may see it."""
-        self._told = []
         changed = await self.people.wait(self.browser, self._last)
         if changed is not None:
             self._hear(taken_over(changed))
@@ -171,7 +170,7 @@ class Episode:
 
     async def execute(self, action: Any, turn: Turn) -> Result:
         try:
-            filled: Action = self.secrets.fill(action, self.browser.page.url, turn.targets)
+            filled: Action = self.secrets.fill(action, self.browser.address, turn.targets)
             effect = await self.browser.execute(filled)
         except (ActionError, PolicyError) as error:
             return Result(error=self.secrets.scrub(str(error)))

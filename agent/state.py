@@ -12,11 +12,10 @@ _STORED = "JSON.stringify(Object.entries(globalThis.localStorage ?? {}))"
 
 async def take_state(browser: "Browser") -> dict[str, Any]:
     """Asks once; cheap enough for every step."""
-    page = browser.page
-    stored = await browser.inspect(_STORED) if page.url.startswith("http") else None
+    stored = await browser.inspect(_STORED)
     return {
-        "url": page.url,
-        "cookies": await page.context.cookies(),
+        "url": browser.address,
+        "cookies": await browser.page.context.cookies(),
         "storage": json.loads(stored) if stored else [],
     }
 

@@ -27,6 +27,7 @@ from .hub import find_checkpoint
 from .layout import for_decoding
 from .memory import free_bytes
 from .pictures import Picture, PictureCache
+from .precision import usual_dtype
 from .prefill import Prefill
 from .prefixes import PrefixCache
 from .quantise import Kind
@@ -134,7 +135,7 @@ class Engine:
     ) -> "Engine":
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
-        `dtype` None: fp32 on a CPU, otherwise the checkpoint's own. `threads` sets torch's threads, for the
+        `dtype` None: see `usual_dtype`. `threads` sets torch's threads, for the
         whole process. `quantise` "int8" or "int4" keeps the large matrices as integers. Raises
         CheckpointError for a checkpoint that is missing, incomplete or corrupt.
         """
@@ -147,8 +148,7 @@ class Engine:
         sampling = {mode: Sampling.from_pretrained(folder, mode) for mode in ("fast", "deep")}
         preferences = Preferences.from_pretrained(folder)
         name = folder.resolve().name if Path(path).is_dir() else Path(path).name
-        dtype = dtype or (torch.float32 if device.type == "cpu" else None)
-        model = load_model(folder, device, dtype, quantise)
+        model = load_model(folder, device, dtype or usual_dtype(folder, device), quantise)
         if device.type == "cpu":
             for_decoding(model)
         return cls(model, chat, processor, sampling, preferences, name, limits, guesses)

@@ -309,6 +309,34 @@ class CloseTab(_Act):
         return self.line if self.tab is None else f"Close tab {self.tab}"
 
 
+class UploadFile(_Act):
+    """Choose the file named `text` for an upload: with `coordinate`, click the upload button there first."""
+
+    action: Literal["upload_file"] = "upload_file"
+    text: Text
+    coordinate: Coordinate | None = None
+
+    def describe(self) -> str:
+        return f"Upload {_short(self.text)}"
+
+
+class AcceptDialog(_Act):
+    """Answer the browser's dialog with OK, entering `text` where it asks for some."""
+
+    action: Literal["accept_dialog"] = "accept_dialog"
+    text: Text | None = None
+
+    def describe(self) -> str:
+        return "Accept the dialog" + (f" with {_short(self.text)}" if self.text else "")
+
+
+class DismissDialog(_Act):
+    """Answer the browser's dialog with Cancel."""
+
+    line = "Dismiss the dialog"
+    action: Literal["dismiss_dialog"] = "dismiss_dialog"
+
+
 class Answer(_Act):
     """Give `text` as the answer to the task and finish."""
 
@@ -357,6 +385,9 @@ Action = (
     | NewTab
     | SwitchTab
     | CloseTab
+    | UploadFile
+    | AcceptDialog
+    | DismissDialog
     | Answer
     | Terminate
     | AskUser

@@ -23,8 +23,8 @@ _BACKGROUND = ("eventsource", "websocket", "ping", "media")
 class Traffic:
     """The requests of one page that are on their way, as far as an action may have caused them.
 
-    Not waited for: addresses that outlived a wait, and those that the page asks of its own accord, which shows
-    while nobody acts or when it asks the same again and again.
+    Not waited for: addresses that outlived a wait, and those that the page asks of its own accord, which
+    shows while nobody acts or when it asks the same again and again.
     """
 
     def __init__(self, page: Page) -> None:

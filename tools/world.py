@@ -16,10 +16,12 @@ SCRIPT_S = 1.5
 
 
 class World:
-    """Asks the main frame of one tab. A new document gets a new world on the next question."""
+    """Asks one frame, by default the main one. A new document gets a new world on the next question."""
 
-    def __init__(self, cdp: CDPSession) -> None:
+    def __init__(self, cdp: CDPSession, frame: str | None = None, url: str = "") -> None:
+        self.url = url
         self._cdp = cdp
+        self._frame = frame
         self._context: int | None = None
         cdp.on("Page.frameNavigated", self._forget)
 
@@ -37,7 +39,7 @@ class World:
         return await self._evaluate(expression, self._context)
 
     async def _create(self) -> int:
-        frame = (await self._cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        frame = self._frame or (await self._cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         world = await self._cdp.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": NAME})
         await self._evaluate(page_file("look.js"), world["executionContextId"])
         return world["executionContextId"]

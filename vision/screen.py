@@ -161,26 +161,27 @@ def _paste(image: Image.Image, layer: Image.Image, corner: tuple[int, int]) -> I
 def _draw_caption(image: Image.Image, label: str, path: list[Point]) -> Image.Image:
     """A rounded dark caption, centred at the bottom; at the top when the pointer would be under it."""
     unit = _unit(image.size)
-    font = _font(max(round(22 * unit), 11), label.isascii())
-    text = _fit(label, font, image.width * 0.86)
+    face = font(max(round(22 * unit), 11), label.isascii())
+    text = fit_text(label, face, image.width * 0.86)
     pad_x, height, gap = round(20 * unit), round(46 * unit), round(20 * unit)
-    width = round(font.getlength(text)) + 2 * pad_x
+    width = round(face.getlength(text)) + 2 * pad_x
     zoom = _SUPERSAMPLE
     layer = Image.new("RGBA", (width * zoom, height * zoom), (*_INK, 0))
     ImageDraw.Draw(layer).rounded_rectangle(
         (0, 0, width * zoom - 1, height * zoom - 1), height * zoom * 0.36, fill=(*_INK, 224)
     )
     layer = layer.resize((width, height), Image.Resampling.LANCZOS)
-    ImageDraw.Draw(layer).text((width / 2, height / 2), text, fill=(*_PAPER, 255), font=font, anchor="mm")
+    ImageDraw.Draw(layer).text((width / 2, height / 2), text, fill=(*_PAPER, 255), font=face, anchor="mm")
     at_top = bool(path) and path[-1][1] > image.height - 2.2 * height - gap
     return _paste(image, layer, ((image.width - width) // 2, gap if at_top else image.height - height - gap))
 
 
-def _fit(label: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+def fit_text(label: str, face: ImageFont.FreeTypeFont, width: float) -> str:
+    """One line of it, cut with an ellipsis where it is wider than `width` px."""
     text = " ".join(label.split())
-    if font.getlength(text) <= width:
+    if face.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
+    while text and face.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
 
@@ -189,11 +190,11 @@ _WIDE_FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial.ttf", "Liberatio
 
 
 @lru_cache(maxsize=8)
-def _font(size: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
+def font(size: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
     """Pillow's own font; for other scripts a font of the system, since Pillow's has few glyphs."""
     for name in () if ascii_only else _WIDE_FONTS:
         with suppress(OSError):
             return ImageFont.truetype(name, size)
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
-    return font
+    face = ImageFont.load_default(size)
+    assert isinstance(face, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return face

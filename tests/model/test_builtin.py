@@ -21,9 +21,10 @@ OURS_ALONE = ("mtp.", "model.visual.deepstack_merger_list.")  # `transformers` h
 def reference(folder: Path) -> Any:
     from transformers import Qwen3_5MoeForConditionalGeneration
 
-    model, report = Qwen3_5MoeForConditionalGeneration.from_pretrained(
+    loaded: Any = Qwen3_5MoeForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
     )
+    model, report = loaded
     assert not report["missing_keys"]
     assert not report["mismatched_keys"]
     assert all(name.startswith(OURS_ALONE) for name in report["unexpected_keys"])
