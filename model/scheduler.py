@@ -3,6 +3,7 @@
 Knows sequences and sizes; knows nothing of messages, text or files.
 """
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -45,6 +46,7 @@ class Scheduler:
         self._running: list[Sequence] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._closing = False
 
     def submit(self, sequence: Sequence) -> None:
         """Put it in the queue. Raises QueueFullError, and CapacityError for what could never fit."""
@@ -65,6 +67,7 @@ class Scheduler:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="saccade-engine", daemon=True)
                 self._thread.start()
+                atexit.register(self._close)
             self._changed.notify()
 
     def cancel(self, sequence: Sequence) -> None:
@@ -181,11 +184,21 @@ class Scheduler:
     def _work(self) -> None:
         while self._has_work():
             self.step()
+        atexit.unregister(self._close)
+
+    def _close(self) -> None:
+        """Python is about to end: let the step that runs finish, for a thread cut off in torch aborts."""
+        worker, self._closing = self._thread, True
+        with self._changed:
+            self._changed.notify()
+        if worker is not None:
+            worker.join()
 
     def _has_work(self) -> bool:
         """Wait for work. False, and the thread is gone, when none came for a while."""
         with self._changed:
-            if not self.busy and not self._changed.wait_for(lambda: self.busy, IDLE_S):
+            self._changed.wait_for(lambda: self.busy or self._closing, IDLE_S)
+            if self._closing or not self.busy:
                 self._thread = None
                 return False
         return True

@@ -144,3 +144,15 @@ def test_bytes_are_those_of_the_buffers():
     buffer = KVBuffer(kv(10), kv(10))
     cache = HybridCache([AttentionState(buffer, 10), None], 10)
     assert cache.nbytes() == 2 * kv(10).nbytes
+
+
+@torch.no_grad()
+def test_attention_behind_a_prefix_equals_the_masked_one():
+    from saccade.model.kernels import cpu, reference
+
+    torch.manual_seed(0)
+    for heads, groups, new, seen in ((4, 2, 5, 6), (6, 6, 64, 65), (8, 1, 63, 200), (4, 2, 2, 1000)):
+        q = torch.randn(2, heads, new, 16)
+        k, v = torch.randn(2, 2, groups, seen, 16).unbind()
+        expected = reference.causal_attention(q, k, v)
+        assert difference(cpu.attention_behind_prefix(q, k, v), expected) < 1e-5

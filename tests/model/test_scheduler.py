@@ -1,6 +1,8 @@
 """Many callers, one network: together as alone, in turn, and none the worse for another's errors."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -204,3 +206,15 @@ def test_a_batch_gives_everyone_his_own_logprobs(engine: Engine):
         expected = engine.prefill(prompt).run(engine.pictures).log_softmax(-1).max()
     assert given[0] == pytest.approx(float(expected), abs=1e-4)
     assert written(engine.generate([user("Go")], max_tokens=3)) == tokens(engine, [user("Go")], 3)
+
+
+def test_python_ends_cleanly_in_the_middle_of_a_reply(hybrid: Pair):
+    code = (
+        "from saccade.model.engine import Engine\n"
+        f"engine = Engine.from_pretrained({str(hybrid.folder)!r}, threads=1)\n"
+        "pieces = iter(engine.generate([{'role': 'user', 'content': 'Go'}], max_tokens=4000))\n"
+        "next(pieces)\n"
+        "kept = pieces  # still being written when Python ends\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
