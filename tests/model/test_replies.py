@@ -71,8 +71,7 @@ def test_who_would_think_for_ever_acts(engine: Engine, budget: int):
 
 
 def test_forced_text_costs_no_steps(engine: Engine):
-    engine.sampling = WILD
-    written = tokens(engine, [user("Go")], 400, tools=TOOLS, thinking="fast")
+    written = tokens(engine, [user("Go")], 400, tools=TOOLS, thinking="fast", sampling=WILD)
     assert engine.scheduler.steps < 0.8 * len(written)
 
 
