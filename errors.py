@@ -5,6 +5,7 @@ SaccadeError
 ├── BrowserError       no browser found, page unreachable, browser died
 ├── PolicyError        an address or action that the policy denies
 ├── CheckpointError    missing, corrupt or unsupported model files
+├── ModelError         a model's server that is unreachable, refuses, or is not understood
 ├── ContextError       a prompt or image that does not fit the model's limits
 └── ActionError        a model's call that is not a valid action (becomes an observation)
 """
@@ -28,6 +29,10 @@ class PolicyError(SaccadeError):
 
 class CheckpointError(SaccadeError):
     """Model files are missing, corrupt or of an unsupported kind."""
+
+
+class ModelError(SaccadeError):
+    """A model's server cannot be used: unreachable, refusing, or not understood."""
 
 
 class ContextError(SaccadeError):

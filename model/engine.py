@@ -5,6 +5,7 @@ Knows files and threads; knows nothing of browsers or of what a call means.
 
 import asyncio
 import hashlib
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from PIL import Image
 
 from ..errors import CheckpointError, InputError
 from ..vision.encoder import VisionFeatures
-from ..vision.preprocessing import ImageProcessor
+from ..vision.processor import Processor, Visual
+from ..vision.video import Video
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
 from .generation import Generation, ModelReply, Piece, Request, Usage
@@ -72,7 +73,7 @@ class Engine:
         self,
         model: VisionLanguageModel,
         chat: ChatFormat,
-        processor: ImageProcessor,
+        processor: Processor,
         sampling: Sampling | None = None,
         preferences: Preferences | None = None,
         name: str = "local",
@@ -147,21 +148,19 @@ class Engine:
 
     def encode(self, messages: Sequence[dict], tools: Sequence[dict], thinking: bool) -> Prompt:
         """The prompt as ids, with as many placeholders as each picture has tokens."""
-        return self.chat.encode(messages, tools, thinking, lambda image: self.processor.tokens(*image.size))
+        return self.chat.encode(messages, tools, thinking, self.processor.tokens, self.processor.load_video)
 
     def prefill(self, prompt: Prompt) -> Prefill:
         """The work that this prompt needs, given what is still known of earlier ones."""
         pictures = [
-            PictureSlot(
-                _fingerprint(image), self.processor.grid(*image.size), self.processor.tokens(*image.size)
-            )
-            for image in prompt.images
+            PictureSlot(_fingerprint(image), grid, math.prod(grid) // self.processor.images.merge_size**2)
+            for image, grid in ((image, self.processor.grid(image)) for image in prompt.images)
         ]
         turn = max((i + 1 for i, token in enumerate(prompt.ids) if token in self.chat.stop_ids), default=0)
         return Prefill(self.model, self._prefixes, prompt.ids, pictures, turn)
 
     @torch.inference_mode()
-    def features(self, images: Sequence[Image.Image]) -> list[VisionFeatures]:
+    def features(self, images: Sequence[Visual]) -> list[VisionFeatures]:
         """Visual tokens of each picture; a picture seen lately costs nothing."""
         names = [_fingerprint(image) for image in images]
         for image, name in zip(images, names, strict=True):
@@ -173,13 +172,19 @@ class Engine:
             self._pictures.popitem(last=False)
         return features
 
-    def _encode_image(self, image: Image.Image) -> VisionFeatures:
+    def _encode_image(self, image: Visual) -> VisionFeatures:
         pixel_values, grid_thw = self.processor([image])
         return self.model.encode_images(pixel_values.to(self.device), grid_thw)
 
 
-def _fingerprint(image: Image.Image) -> str:
-    return f"{image.width}x{hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()}"
+def _fingerprint(visual: Visual) -> str:
+    """Equal for equal pixels; a video and its own single frame differ."""
+    frames = visual.frames if isinstance(visual, Video) else (visual,)
+    content = hashlib.blake2b(digest_size=16)
+    for frame in frames:
+        content.update(frame.tobytes())
+    kind = f"video of {len(frames)}" if isinstance(visual, Video) else "picture"
+    return f"{kind} {frames[0].width} {content.hexdigest()}"
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -192,13 +197,14 @@ def _device(device: str | torch.device) -> torch.device:
     return chosen
 
 
-def _processor(folder: Path, vision: VisionConfig) -> ImageProcessor:
-    """The checkpoint's picture processor, checked against the encoder that takes its patches."""
-    processor = ImageProcessor.from_pretrained(folder)
-    ours = (processor.patch_size, processor.temporal_patch_size, processor.merge_size)
-    if ours != (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size):
-        raise CheckpointError(
-            f"{folder}: preprocessor_config.json and config.json differ in patch or merge size: "
-            "check that both belong together"
-        )
+def _processor(folder: Path, vision: VisionConfig) -> Processor:
+    """The checkpoint's processors, checked against the encoder that takes their patches."""
+    processor = Processor.from_pretrained(folder)
+    for each in (processor.images, processor.videos):
+        ours = (each.patch_size, each.temporal_patch_size, each.merge_size)
+        if ours != (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size):
+            raise CheckpointError(
+                f"{folder}: {each.file} and config.json differ in patch or merge size: "
+                "check that both belong together"
+            )
     return processor

@@ -79,7 +79,7 @@ class Prefill:
         )
         self.positions = positions[:, None]
         names = (picture.name for picture in pictures for _ in range(picture.tokens))
-        self.key: Key = tuple(next(names) if token == config.image_token_id else token for token in ids)
+        self.key: Key = tuple(next(names) if token in visual else token for token in ids)
         self.start, self._cache = prefixes.longest(self.key[:-1])
         self.first_new = sum(end <= self._visual(0, self.start) for end in _ends(pictures))
 

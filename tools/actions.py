@@ -21,7 +21,7 @@ from pydantic import (
 
 from ..errors import ActionError
 from .geometry import RELATIVE_MAX
-from .keys import playwright_key, split_chord
+from .keys import key_pattern, playwright_key, split_chord
 
 FUNCTION_NAME = "computer_use"
 LONGEST_WAIT_S = 30.0
@@ -422,13 +422,18 @@ def parse_action(name: str, arguments: dict[str, Any] | str | None) -> Action:
 
 
 def computer_use_schema() -> dict[str, Any]:
-    """The one function of the model, in OpenAI's form: flat properties, only `action` required."""
+    """The one function of the model, in OpenAI's form: flat properties, only `action` required.
+
+    `x-variants` holds what the flat form cannot say: which verbs need which parameters. It is for programs
+    that constrain a model's output; a prompt shows the rest.
+    """
     verbs = "\n".join(f"* `{verb}`: {_doc(kind)}" for verb, kind in ACTIONS.items())
     action = {"description": f"The action to do. One of:\n{verbs}", "enum": list(ACTIONS), "type": "string"}
     parameters = {
         "type": "object",
         "properties": {"action": action, **_property_schemas()},
         "required": ["action"],
+        "x-variants": _variants(),
     }
     function = {"name": FUNCTION_NAME, "description": _DESCRIPTION, "parameters": parameters}
     return {"type": "function", "function": function}
@@ -451,6 +456,26 @@ def _property_schemas() -> dict[str, Any]:
         texts = [f"{word} {', '.join(verbs)}." for word, verbs in uses if verbs]
         schema["description"] = " ".join([schema.get("description", ""), *texts])
     return schemas
+
+
+def _variants() -> list[dict[str, Any]]:
+    """One closed object per set of parameters, with its verbs; `True` means as in the flat form."""
+    strict = {"keys": {"type": "array", "items": {"type": "string", "pattern": key_pattern()}, "minItems": 1}}
+    verbs: dict[tuple[tuple[str, bool], ...], list[str]] = {}
+    for verb, kind in ACTIONS.items():
+        fields = (
+            (name, field.is_required()) for name, field in kind.model_fields.items() if name != "action"
+        )
+        verbs.setdefault(tuple(fields), []).append(verb)
+    return [
+        {
+            "type": "object",
+            "properties": {"action": {"enum": names}, **{name: strict.get(name, True) for name, _ in fields}},
+            "required": ["action", *(name for name, required in fields if required)],
+            "additionalProperties": False,
+        }
+        for fields, names in verbs.items()
+    ]
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any]:

@@ -88,7 +88,9 @@ class Browser:
         self.viewport = viewport
         self.downloads = downloads
         self.timeout_s = timeout_s
-        self.policy = NetworkPolicy(allow_hosts)
+        self.cdp_url = cdp_url
+        self.allow_hosts = tuple(allow_hosts)
+        self.policy = NetworkPolicy(self.allow_hosts)
         self.share = share
         self._options = Options(
             cdp_url=cdp_url,
@@ -180,6 +182,15 @@ class Browser:
     async def evaluate(self, javascript: str, argument: Any = None) -> Any:
         """Evaluate in the active page, to judge its state. The result is the page's: untrusted."""
         return await self.page.evaluate(javascript, argument)
+
+    async def inspect(self, expression: str) -> Any:
+        """The value of a JavaScript expression in an isolated world, out of the reach of the page's scripts;
+        None when the page is busy or just leaving.
+        """
+        session = self._running()
+        if session.ask is not None and session.ask.blocks:
+            return None
+        return await (await session.active.world()).ask(expression)
 
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.

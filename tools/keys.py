@@ -30,6 +30,13 @@ _SIDE = re.compile(r"^(ctrl|control|shift|alt|meta|super)[_ ]?(l|r|left|right)$"
 _BY_FOLDED = {name.lower(): name for name in _NAMED} | _ALIASES
 
 
+def key_pattern() -> str:
+    """A regex of names that `playwright_key` knows: one character, or a name as models spell it."""
+    split = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name) for name in _NAMED]  # Page_Up
+    names = {*_NAMED, *split, *_ALIASES, *map(str.capitalize, _ALIASES)}
+    return rf"^(?:[ -~]|\p{{L}}|{'|'.join(sorted(names | {name.lower() for name in names}))})$"
+
+
 def playwright_key(name: str) -> str:
     """`page_down` -> `PageDown`, `a` -> `a`. Raises KeyError with near matches for unknown names."""
     if len(name) == 1:

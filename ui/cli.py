@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UsageError: Any = typer.BadParameter.__base__  # typer may carry its own copy of click
 INTERRUPTED = 130
+MODEL_HELP = "'builtin', a checkpoint folder, a server (http://host:8000/v1#name), or a .jsonl script."
 app = typer.Typer(
     name="saccade",
     help="An open visual web agent: it looks at the screen, thinks, and acts with mouse and keyboard.",
@@ -78,9 +79,7 @@ def root(
 def run(
     task: Annotated[str, typer.Argument(help="What to do, in a sentence; '-' reads it from stdin.")],
     url: Annotated[str | None, typer.Option(help="Open this address first.")] = None,
-    model: Annotated[
-        str, typer.Option(help="'builtin', a checkpoint folder, or a .jsonl script of actions.")
-    ] = "builtin",
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "builtin",
     thinking: Annotated[Thinking, typer.Option(help="How much to think per step.")] = Thinking.auto,
     max_steps: Annotated[int, typer.Option(help="Stop after this many steps.")] = 20,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
@@ -245,9 +244,7 @@ def doctor(
 def ui(
     url: Annotated[str, typer.Option(help="The address that stands in the field at first.")] = "",
     shop: Annotated[bool, typer.Option("--shop", help="Serve the example shop and begin there.")] = False,
-    model: Annotated[
-        str, typer.Option(help="'builtin', a checkpoint folder, or a .jsonl script of actions.")
-    ] = "builtin",
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "builtin",
     max_steps: Annotated[int, typer.Option(min=1, max=60, help="The step limit at first.")] = 20,
     allow_host: Annotated[
         list[str] | None,

@@ -84,6 +84,30 @@ def test_greedy_tokens_equal_transformers(pair: Pair):
     assert tokens(engine, messages) == written
 
 
+def test_videos_beside_pictures_equal_transformers(pair: Pair):
+    engine = Engine.from_pretrained(pair.folder)
+    frames = [picture(seed, 20, 28) for seed in range(5)]
+    message = user("And this?", picture(7))
+    message["content"].insert(0, {"type": "video", "video": frames, "fps": 2})
+    prompt = engine.encode([message], [], True)
+    (videos, video_grid), (pixels, grid) = (engine.processor([visual]) for visual in prompt.images)
+    assert video_grid[0, 0] == 3
+    ids = torch.tensor([prompt.ids])
+    inputs = {"pixel_values_videos": videos, "video_grid_thw": video_grid}
+    inputs |= {"pixel_values": pixels, "image_grid_thw": grid}
+    kinds = (ids == tiny.IMAGE).int() + 2 * (ids == tiny.VIDEO).int()
+    expected = pair.reference.generate(
+        ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=kinds, max_new_tokens=12, do_sample=False,
+        eos_token_id=[tiny.EOS, tiny.IM_END], pad_token_id=tiny.EOS, **inputs,
+    )  # fmt: skip
+    ends = (tiny.EOS, tiny.IM_END)
+    written = [token for token in expected[0, ids.shape[1] :].tolist() if token not in ends]
+    assert tokens(engine, [message]) == written
+    assert tokens(engine, [message]) == written, "from the cache"
+    moved = {**message, "content": [{"type": "video", "video": frames[::-1]}, *message["content"][1:]]}
+    assert tokens(engine, [moved]) == tokens(Engine.from_pretrained(pair.folder), [moved])
+
+
 def test_cached_equals_uncached(folder: Path):
     """A growing conversation: each reply equals that of an engine that has seen nothing."""
     engine, seen = Engine.from_pretrained(folder), []

@@ -80,6 +80,17 @@ def test_schema_names_every_parameter_once() -> None:
     assert "left_click_drag" in parameters["properties"]["start_coordinate"]["description"]
 
 
+def test_variants_give_each_verb_its_parameters() -> None:
+    variants = computer_use_schema()["function"]["parameters"]["x-variants"]
+    found = {verb: each for each in variants for verb in each["properties"]["action"]["enum"]}
+    assert set(found) == set(ACTIONS)
+    assert sum(len(each["properties"]["action"]["enum"]) for each in variants) == len(ACTIONS)
+    for verb, kind in ACTIONS.items():
+        assert list(found[verb]["properties"]) == list(kind.model_fields)
+        needed = {name for name, field in kind.model_fields.items() if field.is_required()}
+        assert set(found[verb]["required"]) == {"action", *needed}
+
+
 @pytest.mark.parametrize(
     "written",
     ["[10, 20]", "(10, 20)", "10,20", {"x": 10, "y": 20}, [10.2, 19.8], ["10", "20"], [0, 10, 20, 30]],

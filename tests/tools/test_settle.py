@@ -27,9 +27,8 @@ async def test_late_answers_are_in_the_effect(shared: Browser, site: Site, delay
 
 async def test_the_same_request_at_every_click_is_no_poll(shared: Browser, site: Site) -> None:
     script = "fetch('/wait?ms=150').then(() => it.textContent = ++n)"
-    body = (
-        f'<button style="font-size:99px" onclick="{script}">ask</button><h1 id=it>0</h1><script>n=0</script>'
-    )
+    button = f'<button style="font-size:99px" onclick="{script}">ask</button>'
+    body = f"{button}<h1 id=it>0</h1><script>n = 0</script>"
     await goto(shared, site, "/again", body)
     for count in range(1, 8):
         assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))).visible
