@@ -33,6 +33,7 @@ from .zoom import Zoom
 
 if TYPE_CHECKING:
     from ..tools import Browser
+    from .browsergym import GymBrowser
     from .episode import Episode
 
 STOPPED = Outcome("interrupted", "the run was stopped")
@@ -67,7 +68,7 @@ class Agent:
         self,
         task: str,
         model: Any = "builtin",
-        browser: "Browser | None" = None,
+        browser: "Browser | GymBrowser | None" = None,
         *,
         thinking: Thinking = "auto",
         out: str | os.PathLike | None = None,
@@ -92,7 +93,7 @@ class Agent:
             raise InputError("the task is empty; say in a sentence what is to be done")
         self.task = task.strip()
         self.model = model
-        self.browser = browser
+        self.browser: Any = browser
         self.thinking: Thinking = thinking
         self.out = out
         self.limits = Limits(max_steps, max_seconds, max_tokens)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ..tools.actions import Goto, Key, NewTab, Type
+from ..tools.actions import AcceptDialog, Goto, Key, NewTab, Type, UploadFile
 from .target import Target
 from .usertools import UseTool
 
@@ -42,6 +42,10 @@ def risk_of(action: Any, targets: Mapping[str, Target], url: str) -> str | None:
             return _enter_risk(target) if target else None
         case Goto(url=there) | NewTab(url=str(there)):
             return f"leaves for {host(there)}" if host(there) not in ("", host(url)) else None
+        case UploadFile():
+            return f"uploads {action.text}"
+        case AcceptDialog():
+            return "says yes to a dialog of the page"
         case Type():
             target = next(iter(targets.values()), None)
             return "fills a password" if target and target.kind == "password" else None

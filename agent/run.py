@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from ..errors import InputError
-from ..tools.observation import Effect
+from ..tools.observation import Effect, Hit
 from .calls import Call, read_recorded
 from .protocol import NO_USAGE, ToolCall, Usage
 from .target import Target
@@ -142,7 +142,7 @@ class Step:
                 "screenshot_path": folder / values["screenshot"],
                 "call": ToolCall(**values["call"]) if values["call"] else None,
                 "action": read_recorded(values["action"]),
-                "effect": Effect(**_known(Effect, values["effect"])) if values["effect"] else None,
+                "effect": _effect(values["effect"]),
                 "told": tuple(values.get("told", ())),
                 "targets": {k: Target.from_dict(v) for k, v in values.get("targets", {}).items()},
                 "usage": Usage(**_known(Usage, values["usage"])),
@@ -332,6 +332,15 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
+
+
+def _effect(values: Mapping[str, Any] | None) -> Effect | None:
+    if values is None:
+        return None
+    hit = values.get("hit")
+    regions = tuple(tuple(region) for region in values.get("regions", ()))
+    known = {**_known(Effect, values), "regions": regions}
+    return Effect(**{**known, "hit": Hit(**{**_known(Hit, hit), "box": tuple(hit["box"])}) if hit else None})
 
 
 def _mode_cost(steps: list[Step]) -> ModeCost:

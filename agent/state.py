@@ -1,5 +1,6 @@
 """What a browser must remember for a run to go on in another process: the address, cookies, local storage."""
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,11 +13,10 @@ _STORED = "JSON.stringify(Object.entries(globalThis.localStorage ?? {}))"
 
 async def take_state(browser: "Browser") -> dict[str, Any]:
     """Asks once; cheap enough for every step."""
-    page = browser.page
-    stored = await browser.inspect(_STORED) if page.url.startswith("http") else None
+    stored, cookies = await asyncio.gather(browser.inspect(_STORED), browser.page.context.cookies())
     return {
-        "url": page.url,
-        "cookies": await page.context.cookies(),
+        "url": browser.address,
+        "cookies": cookies,
         "storage": json.loads(stored) if stored else [],
     }
 

@@ -103,13 +103,13 @@ def make_tool(
     name = name or function.__name__
     if name in actions.ACTIONS or name == actions.FUNCTION_NAME:
         raise InputError(f"a tool cannot be named {name!r}: that is an action; give it another name")
-    hints = get_type_hints(function, localns=_injectable(), include_extras=True)
+    hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     injected = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name not in hints:
             raise InputError(f"{name}: parameter {parameter.name!r} has no type hint; the schema needs one")
-        if hints[parameter.name] in _injectable().values():
+        if _is_browser(hints[parameter.name]):
             injected.append(parameter.name)
             continue
         required = parameter.default is inspect.Parameter.empty
@@ -149,7 +149,7 @@ def _opened(value: Any) -> Any:
     return value
 
 
-def _injectable() -> dict[str, Any]:
+def _is_browser(hint: Any) -> bool:
     from ..tools.browser import Browser
 
-    return {"Browser": Browser}
+    return isinstance(hint, type) and issubclass(hint, Browser)

@@ -77,10 +77,10 @@ PAGES = [
     Page(
         "endless spinner",
         f"""{_NOW}<style>@keyframes spin {{ to {{ rotate: 360deg }} }}
-        #it {{ width: 80px; height: 80px; border: 8px solid teal; border-top-color: white;
-          border-radius: 50%; animation: spin 1s linear infinite }}</style>
-        <main><div id=it></div><canvas id=c></canvas></main>
-        <script>(function draw(t) {{ c.getContext("2d").fillStyle = `hsl(${{t / 9}}, 90%, 50%)`;
+        #it {{ width: 80px; height: 80px; border: 8px solid teal; border-top-color: white; border-radius: 50%;
+               animation: spin 1s linear infinite }}</style>
+        <main><div id=it></div><canvas id=c></canvas></main><script>(function draw(t) {{
+        c.getContext("2d").fillStyle = `hsl(${{t / 9}}, 90%, 50%)`;
         c.getContext("2d").fillRect(0, 0, 99, 99); requestAnimationFrame(draw) }})(0)</script>""",
     ),
 ]

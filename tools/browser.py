@@ -85,6 +85,7 @@ class Browser:
         uploads: Iterable[str | Path] = (),
     ) -> None:
         self.url = url
+        self.cdp_url = cdp_url
         self.viewport = viewport
         self.downloads = downloads
         self.timeout_s = timeout_s
@@ -168,6 +169,11 @@ class Browser:
         return session.page
 
     @property
+    def address(self) -> str:
+        """Where the active tab is, also while a dialog holds the page."""
+        return self._running().page.url
+
+    @property
     def downloaded(self) -> list[Path]:
         """The files downloaded so far, oldest first."""
         return list(self._running().files.kept)
@@ -185,7 +191,7 @@ class Browser:
 
     async def inspect(self, expression: str) -> Any:
         """The value of a JavaScript expression in an isolated world, out of the reach of the page's scripts;
-        None when the page is busy or just leaving.
+        None when the page is busy or just leaving, or held by a dialog.
         """
         session = self._running()
         if session.ask is not None and session.ask.blocks:

@@ -1,5 +1,6 @@
 """Steps without a page, and small real pages on a loopback server."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from saccade.agent import Agent, Preferences, ScriptedModel, Step, ToolCall, Usage
+from saccade.agent import Agent, Preferences, Run, ScriptedModel, Step, ToolCall, Usage
 from saccade.tools import Browser
 from saccade.tools.actions import parse_action
 from saccade.tools.observation import Effect
+
+from .shop_runs import record_all
 
 SMALL = Preferences((640, 480), "snapshot")
 LONG = Preferences((640, 480), "conversation")
@@ -79,6 +82,12 @@ async def start(browser, site, tmp_path):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory) -> dict[str, Run]:
+    """The shop's ten tasks, recorded as it is by day; each by a new visitor."""
+    return asyncio.run(record_all(tmp_path_factory.mktemp("recorded")))
 
 
 @pytest.fixture
