@@ -89,6 +89,7 @@ class Browser:
         self.viewport = viewport
         self.downloads = downloads
         self.timeout_s = timeout_s
+        self.cdp_url = cdp_url
         self.allow_hosts = tuple(allow_hosts)
         self.policy = NetworkPolicy(self.allow_hosts)
         self.share = share

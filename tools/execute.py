@@ -38,7 +38,7 @@ from .actions import (
 )
 from .dialogs import answer_at
 from .geometry import Geometry, Point
-from .keys import MODIFIERS, playwright_key
+from .keys import MODIFIERS, playwright_key, shifted
 from .session import Session
 from .tab import LiveTab
 
@@ -200,7 +200,7 @@ async def _respond(session: Session, geometry: Geometry, action: Action) -> str 
 async def _press(page: Page, keys: list[str]) -> None:
     """Modifiers are held while the other keys are pressed one after the other."""
     held = [key for key in keys if key in MODIFIERS]
-    pressed = [key for key in keys if key not in MODIFIERS]
+    pressed = [shifted(key) if "Shift" in held else key for key in keys if key not in MODIFIERS]
     for key in held:
         await page.keyboard.down(key)
     for key in pressed:

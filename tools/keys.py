@@ -48,6 +48,13 @@ def playwright_key(name: str) -> str:
     return _BY_FOLDED[folded]
 
 
+def shifted(key: str) -> str:
+    """A key by its place, so that Shift changes it as on a keyboard: `k` -> `KeyK`, `1` -> `Digit1`."""
+    if len(key) == 1 and key.isascii() and key.isalnum():
+        return f"Digit{key}" if key.isdigit() else f"Key{key.upper()}"
+    return key
+
+
 def split_chord(text: str) -> list[str]:
     """`ctrl+shift+a` -> [ctrl, shift, a]; `+` and `ctrl++` keep the plus key."""
     if len(text) <= 1:

@@ -20,6 +20,7 @@ class LiveTab:
         self.page = page
         self.traffic = Traffic(page)
         self._opened = asyncio.create_task(self._open())
+        self._opened.add_done_callback(lambda it: it.cancelled() or it.exception())  # the page may go first
 
     async def cdp(self) -> CDPSession:
         return (await self._opened)[0]

@@ -5,6 +5,7 @@ import http.server
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,6 +15,9 @@ from saccade.tools import Browser
 
 settings.register_profile("saccade", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("saccade")
+
+
+KINDS = {".pdf": "application/pdf", ".svg": "image/svg+xml"}
 
 
 class Site:
@@ -53,7 +57,7 @@ class Site:
         if parts.path == "/to":
             request.send_header("Location", query["url"])
         body = self.pages.get(parts.path, "late").encode()
-        kind = "application/pdf" if parts.path.endswith(".pdf") else "text/html; charset=utf-8"
+        kind = KINDS.get(PurePosixPath(parts.path).suffix, "text/html; charset=utf-8")
         if "file" in query:
             kind = "application/octet-stream"
             request.send_header("Content-Disposition", f"attachment; filename={query['file']}")

@@ -18,7 +18,8 @@ CONTROLS = """
 <canvas class=at style="left:600px;top:210px;width:200px;height:100px"></canvas>
 <x-card class=at style="left:100px;top:350px;width:200px;height:70px"></x-card>
 <iframe class=at style="left:400px;top:350px;width:300px;height:100px;border:7px solid" srcdoc="<body
-  style='margin:0'><iframe style='border:3px solid' srcdoc='<body style=margin:0><button>Deep</button>'>"></iframe>
+  style='margin:0'><iframe style='border:3px solid'
+  srcdoc='<body style=margin:0><button>Deep</button>'>"></iframe>
 <script>
   const outer = document.querySelector("x-card").attachShadow({mode: "open"});
   outer.innerHTML = "<div id=in></div>";
