@@ -68,9 +68,8 @@ def parse_secrets(entries: Iterable[str]) -> "dict[str, Secret]":
         name, _, host = entry.partition("@")
         value = os.environ.get(secret_variable(name))
         if not host or value is None:
-            raise InputError(
-                f"the secret {entry!r} needs a host (name@host) and {secret_variable(name)} to be set"
-            )
+            variable = secret_variable(name)
+            raise InputError(f"the secret {entry!r} needs a host (name@host) and {variable} to be set")
         known = found[name].hosts if name in found else ()
         found[name] = Secret(value, (*known, host))
     return found
