@@ -62,7 +62,7 @@ def make_browser(
 
 
 def parse_secrets(entries: Iterable[str]) -> "dict[str, Secret]":
-    """`code@shop.example`: `{{code}}`, whose value is in the environment as SECRET_CODE. Raises InputError."""
+    """`code@shop.example`: `{{code}}`, whose value is the variable SECRET_CODE. Raises InputError."""
     found: dict[str, Secret] = {}
     for entry in entries:
         name, _, host = entry.partition("@")
