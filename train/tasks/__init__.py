@@ -36,6 +36,7 @@ ONCE = (
     "stepper",
     "date",
 )  # in a journey
+SHORT = 58  # letters in text and step: what fits 80 tokens
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
 
@@ -55,12 +56,16 @@ class TaskWriter:
         if not self.visible:
             return []
         order = self.rng.sample(self.visible, len(self.visible))
-        clauses = [self.clause_for(e) for e in order[:count]]
+        clauses = [self._short_clause(e) for e in order[:count]]
         drawn = self._others()
         while len(clauses) < count:
             other = next(drawn) if self.rng.random() < 0.6 else None
-            clauses.append(other or self.clause_for(self._pick_element()))
+            clauses.append(other or self._short_clause(self._pick_element()))
         return [self._alone(clause) for clause in clauses]
+
+    def _short_clause(self, element: Element) -> Clause:
+        """Long names and texts make long turns: some draws more for a short one."""
+        return min((self.clause_for(element) for _ in range(3)), key=lambda c: max(SHORT, c.length()))
 
     def turn(self) -> Turn:
         makers = [

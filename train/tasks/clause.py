@@ -33,6 +33,11 @@ class Clause:
     def done_lines(self) -> list[str]:
         return self.past + ([self.step.thought] if self.step else []) + self.more
 
+    def length(self) -> int:
+        """Letters that a turn of nothing but this clause reads and writes."""
+        said = [*self.past, self.step.thought, self.step.action.get("text", "")] if self.step else self.past
+        return len(self.text) + sum(map(len, said))
+
 
 @dataclass
 class Turn:
