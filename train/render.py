@@ -63,7 +63,7 @@ EXTRACT = """
         const r = range.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;
         if (!r.width || x < box.x || y < box.y || x >= box.right || y >= box.bottom) continue;
         const hit = covered && at(x, y);
-        if (covered && !(hit && (parent.contains(hit) || hit.contains(parent)))) {
+        if (covered && !(hit && (parent.contains(hit) || hit.contains(parent) || parent.closest('svg')?.contains(hit)))) {
           if (hit && hit.className == 'over') chars.push(0, Math.round((x - box.x) * 8), Math.round((y - box.y) * 8));
           continue;
         }

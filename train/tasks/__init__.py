@@ -36,7 +36,7 @@ ONCE = (
     "stepper",
     "date",
 )  # in a journey
-SHORT = 58  # letters in text and step: what fits 80 tokens
+SHORT = 58  # tokens of text, history and step: with the scaffolding about 80
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
 

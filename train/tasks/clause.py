@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..pages import HEIGHT, WIDTH
+from ..tokenizer import PHRASES
 
 Box = tuple[float, float, float, float]
 MAX_LINES = 12
@@ -34,9 +35,12 @@ class Clause:
         return self.past + ([self.step.thought] if self.step else []) + self.more
 
     def length(self) -> int:
-        """Letters that a turn of nothing but this clause reads and writes."""
+        """Tokens of what a turn of nothing but this clause reads and writes, scaffolding apart."""
         said = [*self.past, self.step.thought, self.step.action.get("text", "")] if self.step else self.past
-        return len(self.text) + sum(map(len, said))
+        text = "\n".join([self.text, *said])
+        for phrase in PHRASES:
+            text = text.replace(phrase, "~")
+        return len(text)
 
 
 @dataclass
