@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .agent import Agent, Run, Step
-    from .tools import Browser
+    from .agent import Agent, RemoteModel, Run, Secret, Step, tool
+    from .agent.oneshot import Browser
 
 __version__ = "0.1.0"
-__all__ = ["Agent", "Browser", "Run", "Step", "__version__"]
+__all__ = ["Agent", "Browser", "RemoteModel", "Run", "Secret", "Step", "__version__", "tool"]
 
-_HOMES = {"Agent": ".agent", "Run": ".agent", "Step": ".agent", "Browser": ".tools"}
+_HOMES = {"Browser": ".agent.oneshot"}
+_HOMES |= dict.fromkeys(("Agent", "RemoteModel", "Run", "Secret", "Step", "tool"), ".agent")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import InputError
-from ..tools.actions import Action
 from ..tools.geometry import Geometry
 from ..vision.screen import mark_action
+from .calls import Call
 from .run import Run, Step
 
 Color = tuple[int, int, int]
@@ -80,7 +80,7 @@ def draw_mark(step: Step) -> Image.Image:
     return draw_action(step.screenshot, step.action) if step.action else step.screenshot
 
 
-def draw_action(screenshot: Image.Image, action: Action) -> Image.Image:
+def draw_action(screenshot: Image.Image, action: Call) -> Image.Image:
     """A copy of the screenshot with the action drawn where it lands."""
     arguments = action.arguments()
     geometry = Geometry(*screenshot.size, *screenshot.size)

@@ -1,7 +1,8 @@
 """The folder of one run: `run.json`, `journal.jsonl` and the screenshots `000.png`, `001.png`, ...
 
 A step's line is on the disk before the next step begins. `run.json` is replaced atomically: it says "running"
-until the result stands in it. Knows files; knows no model and no page.
+until the result stands in it. `state.json` (the browser's cookies, for the owner's eyes alone) lives only as
+long as the run may be resumed. Knows files; knows no model and no page.
 """
 
 import json
@@ -15,9 +16,11 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
-from .run import Run, Step
+from .run import Run, Step, read_folder
 
 Scrub = Callable[[str], str]
+STATE = "state.json"
+FINAL = ("success", "failure")
 
 
 class Journal:
@@ -40,6 +43,17 @@ class Journal:
             raise InputError(f"{folder} already holds a run; choose another output folder or remove it")
         return cls(folder, _make_writable(folder), scrub)
 
+    @classmethod
+    def reopen(cls, folder: str | os.PathLike, scrub: Scrub = str) -> "Journal":
+        """The folder of a run that goes on. A line that was cut off in the middle is dropped."""
+        journal = cls(Path(folder), [], scrub)
+        journal._header, _ = read_folder(journal.folder)
+        lines = journal.folder / "journal.jsonl"
+        if lines.exists():
+            text = lines.read_text("utf-8")
+            _write_atomically(lines, text[: text.rfind("\n") + 1])
+        return journal
+
     def discard(self) -> None:
         """Remove what `reserve` made, as long as nothing was written there."""
         for folder in self._made:
@@ -50,6 +64,13 @@ class Journal:
     def begin(self, **header: Any) -> None:
         self._header = {**header, "started": datetime.now().astimezone().isoformat(timespec="seconds")}
         self._write_header(status="running")
+
+    def go_on(self) -> None:
+        self._write_header(status="running")
+
+    def save_state(self, state: Any) -> None:
+        """What the browser needs to go on from here; replaced at each step."""
+        _write_atomically(self.folder / STATE, json.dumps(state), mode=0o600)
 
     def save_screenshot(self, name: str, image: Image.Image) -> Path:
         path = self.folder / f"{name}.png"
@@ -65,6 +86,8 @@ class Journal:
 
     def finish(self, run: Run) -> None:
         self._write_header(**run.to_dict())
+        if run.status in FINAL:
+            (self.folder / STATE).unlink(missing_ok=True)
 
     def _write_header(self, **fields: Any) -> None:
         _write_atomically(self.folder / "run.json", self._dump(self._header | fields, indent=2) + "\n")
@@ -82,6 +105,12 @@ def default_folder(task: str, now: datetime | None = None) -> Path:
         count += 1
         folder = folder.with_name(f"{stamp}-{slug}-{count}")
     return folder
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """What `save_state` left, or None."""
+    path = folder / STATE
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
 def scrub_strings(value: Any, scrub: Scrub) -> Any:
@@ -116,9 +145,9 @@ def _remove_empty(folders: list[Path]) -> None:
             folder.rmdir()
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def _write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
     partial = path.with_suffix(".partial")
-    with open(partial, "w", encoding="utf-8") as file:
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

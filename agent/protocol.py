@@ -78,10 +78,14 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True)
 class Reply:
-    """One turn of the model. No parsable call means `calls == []`; `timings` are seconds by phase."""
+    """One turn of the model. No parsable call means `calls == []`; `timings` are seconds by phase.
+
+    `confidence` is the least probability (0..1) among the action's free choices, if the model measures it.
+    """
 
     thought: str = ""
     text: str = ""
     calls: list[ToolCall] = field(default_factory=list)
     usage: Usage = NO_USAGE
     timings: dict[str, float] = field(default_factory=dict)
+    confidence: float | None = None

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .schema import is_a, property_of, types
+
 OPEN_CALL, CLOSE_CALL, CLOSE_THINK = "<tool_call>", "</tool_call>", "</think>"
 OPEN_THINK = re.compile(r"\s*<think>")
 FUNCTION = re.compile(r"\s*<function=([^>\n]+)>[ \t]*\n?")
@@ -27,14 +29,6 @@ LOOSE = re.compile(
     re.DOTALL,
 )
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
-KINDS = {
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "array": list,
-    "object": dict,
-    "null": type(None),
-}
 
 
 Read = tuple[str, dict[str, Any], int]  # name, arguments, where the call ends
@@ -171,7 +165,7 @@ def _typed(value: Any, key: str, schema: dict) -> Any:
     if not isinstance(value, _Raw):
         return value
     text = str(value)
-    wanted = _types(_property(schema, key), schema)
+    wanted = types(property_of(schema, key), schema)
     if not wanted or "string" in wanted:
         return text
     stripped = text.strip()
@@ -185,35 +179,8 @@ def _typed(value: Any, key: str, schema: dict) -> Any:
         return text
     if wanted == {"integer"} and isinstance(parsed, float) and parsed.is_integer():
         parsed = int(parsed)
-    return parsed if any(_is_a(parsed, kind) for kind in wanted) else text
+    return parsed if any(is_a(parsed, kind) for kind in wanted) else text
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
-
-
-def _is_a(value: Any, kind: str) -> bool:
-    if isinstance(value, bool) and kind != "boolean":
-        return False
-    return isinstance(value, KINDS.get(kind, ()))
-
-
-def _property(schema: dict, key: str) -> dict:
-    properties = schema.get("properties")
-    return properties.get(key, {}) if isinstance(properties, dict) else {}
-
-
-def _types(schema: Any, root: dict, depth: int = 8) -> set[str]:
-    """The JSON types that a property allows; empty when it does not say."""
-    if not isinstance(schema, dict) or depth == 0:
-        return set()
-    declared = schema.get("type")
-    types: set[str] = {declared} if isinstance(declared, str) else set(declared or ())
-    if str(schema.get("$ref", "")).startswith("#/$defs/"):
-        types |= _types(root.get("$defs", {}).get(schema["$ref"].rpartition("/")[2]), root, depth - 1)
-    for option in [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]:
-        types |= _types(option, root, depth - 1)
-    constants = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
-    if not types and any(isinstance(value, str) for value in constants):
-        types.add("string")
-    return types

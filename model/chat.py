@@ -10,22 +10,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from PIL import Image
 from tokenizers import Tokenizer
 
 from ..errors import CheckpointError, InputError
 from ..vision.images import load_image
+from ..vision.processor import Visual
+from ..vision.video import Video, load_video
 from .calls import ParsedReply, ToolCall, parse_reply
 from .config import ModelConfig
 
 __all__ = ["ChatFormat", "ParsedReply", "Prompt", "TextStream", "ToolCall", "parse_reply"]
 
 TAG = re.compile(r"</?\w+>")  # <think>, </tool_call>, ...: tokens that are markup, though not "special"
+LoadVideo = Callable[..., Video]  # (source, fps or None), as `VideoProcessor.load`
 ZERO_WIDTH_SPACE = "\u200b"
 UNFINISHED = "\ufffd"  # what the bytes of a cut character decode to
 LONGEST_CHARACTER = 4  # bytes, so at most as many tokens
@@ -34,16 +36,38 @@ LONGEST_CHARACTER = 4  # bytes, so at most as many tokens
 @dataclass(frozen=True)
 class Prompt:
     ids: list[int]  # every picture already takes as many tokens as it has
-    images: list[Image.Image]
+    images: list[Visual]  # pictures and videos in reading order
     thinking: bool  # the prompt ends inside an opened <think>
+
+
+@dataclass(frozen=True)
+class Placeholders:
+    """The tokens that stand for what is seen, by their ids."""
+
+    image: int
+    video: int
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> "Placeholders":
+        return cls(
+            config.image_token_id,
+            config.video_token_id,
+            config.vision_start_token_id,
+            config.vision_end_token_id,
+        )
 
 
 class ChatFormat:
     """Messages -> token ids, and token ids -> text."""
 
-    def __init__(self, tokenizer: Tokenizer, template: str, image_token_id: int, stop_ids: Iterable[int]):
-        self.tokenizer, self.image_token_id = tokenizer, image_token_id
+    def __init__(
+        self, tokenizer: Tokenizer, template: str, placeholders: Placeholders, stop_ids: Iterable[int]
+    ):
+        self.tokenizer, self.placeholders = tokenizer, placeholders
         self.stop_ids = frozenset(stop_ids)
+        self.form: Literal["xml", "json"] = "xml" if "<function=" in template else "json"  # of a call
         self._template = _compile(template)
         added = tokenizer.get_added_tokens_decoder().values()
         special = [token.content for token in added if token.special]
@@ -60,55 +84,78 @@ class ChatFormat:
                 f"{folder}: tokenizer.json has {tokenizer.get_vocab_size()} tokens, the model "
                 f"{config.text.vocab_size}: check that both belong together"
             )
-        if tokenizer.id_to_token(config.image_token_id) is None:
-            raise CheckpointError(
-                f"{folder}: tokenizer.json has no token {config.image_token_id}, the image token of "
-                "config.json: check that both belong together"
-            )
+        placeholders = Placeholders.of(config)
+        for kind, token in vars(placeholders).items():
+            if tokenizer.id_to_token(token) is None:
+                raise CheckpointError(
+                    f"{folder}: tokenizer.json has no token {token}, the {kind} token of config.json: "
+                    "check that both belong together"
+                )
         stops = _stop_ids(folder, tokenizer, config)
         if not stops:
             raise CheckpointError(f"{folder} names no end token: add eos_token_id to generation_config.json")
-        return cls(tokenizer, _template_text(folder), config.image_token_id, stops)
+        return cls(tokenizer, _template_text(folder), placeholders, stops)
 
     def encode(
         self,
         messages: Sequence[dict],
         tools: Sequence[dict] | None,
         thinking: bool,
-        image_tokens: Callable[[Image.Image], int],
+        image_tokens: Callable[[Visual], int],
+        video: LoadVideo = load_video,
     ) -> Prompt:
-        """The prompt that asks for the next turn; `image_tokens` tells how many tokens a picture takes.
+        """The prompt that asks for the next turn.
 
+        `image_tokens` tells how many tokens a picture takes, or each moment of a video; `video` reads one.
         Raises InputError for messages that the template refuses.
         """
-        text, images = self.render(messages, tools, thinking)
+        text, visuals = self.render(messages, tools, thinking, video)
         encoded = self.encode_text(text)
-        if encoded.count(self.image_token_id) != len(images):
+        kinds = (self.placeholders.image, self.placeholders.video)
+        shown = [kinds[isinstance(v, Video)] for v in visuals for _ in range(_runs(v))]
+        placed = [token for token in encoded if token in kinds]
+        if placed != shown:
             raise InputError(
-                f"the chat template placed {encoded.count(self.image_token_id)} of {len(images)} pictures: "
-                "put pictures into user messages"
+                f"the chat template placed {len(placed)} of {len(shown)} pictures and video frames: "
+                "put pictures and videos into user messages"
             )
-        counts, ids = iter([image_tokens(image) for image in images]), []
+        counts, ids = iter([image_tokens(v) for v in visuals for _ in range(_runs(v))]), []
         for token in encoded:
-            ids += [token] * (next(counts) if token == self.image_token_id else 1)
-        return Prompt(ids, images, text.rstrip().endswith("<think>"))
+            ids += [token] * (next(counts) if token in kinds else 1)
+        return Prompt(ids, visuals, text.rstrip().endswith("<think>"))
 
     def render(
-        self, messages: Sequence[dict], tools: Sequence[dict] | None, thinking: bool
-    ) -> tuple[str, list[Image.Image]]:
-        """The prompt as text, one placeholder per picture, and the pictures in order."""
-        images: list[Image.Image] = []
-        plain = [self._plain(message, images) for message in messages]
+        self,
+        messages: Sequence[dict],
+        tools: Sequence[dict] | None,
+        thinking: bool,
+        video: LoadVideo = load_video,
+    ) -> tuple[str, list[Visual]]:
+        """The prompt as text, one placeholder per picture or moment of a video, and both in order."""
+        visuals: list[Visual] = []
+        plain = [self._plain(message, visuals, video) for message in messages]
         try:
             text = self._template.render(
                 messages=plain,
-                tools=list(tools or ()) or None,
+                tools=[_shown(tool) for tool in tools or ()] or None,
                 enable_thinking=thinking,
                 add_generation_prompt=True,
             )
         except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise InputError(f"the chat template refuses these messages: {error}") from None
-        return text, images
+        return self._with_moments(text, [v for v in visuals if isinstance(v, Video)]), visuals
+
+    def _with_moments(self, text: str, videos: Sequence[Video]) -> str:
+        """Each moment of a video in markers of its own, after its time; the template has one for all."""
+        start, pad, end = (
+            self.tokenizer.id_to_token(token)
+            for token in (self.placeholders.start, self.placeholders.video, self.placeholders.end)
+        )
+        before, *rest = text.split(f"{start}{pad}{end}")
+        if len(rest) != len(videos):
+            return text  # `encode` complains
+        written = ("".join(f"<{at:.1f} seconds>{start}{pad}{end}" for at in v.moments) for v in videos)
+        return before + "".join(moments + after for moments, after in zip(written, rest, strict=True))
 
     def encode_text(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -116,15 +163,15 @@ class ChatFormat:
     def decode(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(list(ids), skip_special_tokens=False)
 
-    def _plain(self, message: dict, images: list[Image.Image]) -> dict[str, Any]:
-        """The message with neutral text, arguments as objects, and its pictures moved to `images`."""
+    def _plain(self, message: dict, visuals: list[Visual], video: LoadVideo) -> dict[str, Any]:
+        """The message with neutral text, arguments as objects, and its pictures moved to `visuals`."""
         tokens = self._control if message.get("role") in ("user", "tool") else self._special
         plain = {
             key: _neutral(value, tokens)
             for key, value in message.items()
             if key not in ("content", "tool_calls")
         }
-        plain["content"] = _content(message.get("content"), tokens, images)
+        plain["content"] = _content(message.get("content"), tokens, visuals, video)
         if message.get("tool_calls"):
             plain["tool_calls"] = [_neutral(_plain_call(call), tokens) for call in message["tool_calls"]]
         return plain
@@ -152,26 +199,48 @@ class TextStream:
         return text
 
 
-def _content(content: Any, tokens: re.Pattern, images: list[Image.Image]) -> Any:
+def _runs(visual: Visual) -> int:
+    """How many runs of placeholders it takes."""
+    return len(visual.moments) if isinstance(visual, Video) else 1
+
+
+def _content(content: Any, tokens: re.Pattern, visuals: list[Visual], video: LoadVideo) -> Any:
     if content is None or isinstance(content, str):
         return _neutral(content or "", tokens)
-    return [_part(part, tokens, images) for part in content]
+    return [_part(part, tokens, visuals, video) for part in content]
 
 
-def _part(part: dict, tokens: re.Pattern, images: list[Image.Image]) -> dict[str, Any]:
+def _part(part: dict, tokens: re.Pattern, visuals: list[Visual], video: LoadVideo) -> dict[str, Any]:
+    """The part as templates expect it; a video may tell its `fps`, see `VideoProcessor.load`."""
     match part:
         case {"type": "text", "text": str(text)}:
             return {"type": "text", "text": _neutral(text, tokens)}
-        case {"type": "image", "image": image}:
-            images.append(load_image(image))
-        case {"type": "image_url", "image_url": {"url": url}} | {"type": "image_url", "image_url": str(url)}:
-            images.append(load_image(url))
-        case _:
-            kind = part.get("type") if isinstance(part, dict) else type(part).__name__
-            raise InputError(
-                f"a message part of type {kind!r} is not supported: use text, image or image_url"
-            )
-    return {"type": "image", "image": ""}
+        case (
+            {"type": "image", "image": source}
+            | {"type": "image_url", "image_url": {"url": source}}
+            | {"type": "image_url", "image_url": str(source)}
+        ):
+            visuals.append(load_image(source))
+            return {"type": "image", "image": ""}
+        case (
+            {"type": "video", "video": source}
+            | {"type": "video_url", "video_url": {"url": source}}
+            | {"type": "video_url", "video_url": str(source)}
+        ):
+            visuals.append(video(source, part.get("fps")))
+            return {"type": "video", "video": ""}
+    kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+    raise InputError(f"a message part of type {kind!r} is not supported: use text, image or video")
+
+
+def _shown(tool: dict) -> dict:
+    """The tool as a prompt shows it: extensions (`x-...`) of its parameters are for programs alone."""
+    function = tool.get("function", {})
+    parameters = function.get("parameters")
+    if not isinstance(parameters, dict):
+        return tool
+    plain = {key: value for key, value in parameters.items() if not key.startswith("x-")}
+    return {**tool, "function": {**function, "parameters": plain}}
 
 
 def _plain_call(call: dict) -> dict:

@@ -68,9 +68,20 @@ class Sampler:
         self._prompt = set(prompt) if sampling.repetition_penalty != 1 else set()
         self._generated: set[int] = set()
 
-    def choose(self, logits: Tensor) -> int:
-        """logits [V] -> a token, which counts only once it is accepted."""
-        logits = self._penalised(logits.float())
+    def choose(
+        self, logits: Tensor, allowed: Tensor | None = None, logprob: bool = False
+    ) -> tuple[int, float | None]:
+        """logits [V] -> a token among those `allowed` [V], which counts only once it is accepted.
+
+        With it, if asked for, the natural log of its probability before penalties and temperature.
+        """
+        logits = logits.float()
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
+        token = self._draw(self._penalised(logits))
+        return token, float(logits[token] - logits.logsumexp(-1)) if logprob else None
+
+    def _draw(self, logits: Tensor) -> int:
         if self.sampling.temperature == 0:
             return int(logits.argmax())
         return int(torch.multinomial(probabilities(logits, self.sampling), 1, generator=self._generator))

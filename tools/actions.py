@@ -21,7 +21,7 @@ from pydantic import (
 
 from ..errors import ActionError
 from .geometry import RELATIVE_MAX
-from .keys import playwright_key, split_chord
+from .keys import key_pattern, playwright_key, split_chord
 
 FUNCTION_NAME = "computer_use"
 LONGEST_WAIT_S = 30.0
@@ -309,6 +309,34 @@ class CloseTab(_Act):
         return self.line if self.tab is None else f"Close tab {self.tab}"
 
 
+class UploadFile(_Act):
+    """Choose the file named `text` for an upload: with `coordinate`, click the upload button there first."""
+
+    action: Literal["upload_file"] = "upload_file"
+    text: Text
+    coordinate: Coordinate | None = None
+
+    def describe(self) -> str:
+        return f"Upload {_short(self.text)}"
+
+
+class AcceptDialog(_Act):
+    """Answer the browser's dialog with OK, entering `text` where it asks for some."""
+
+    action: Literal["accept_dialog"] = "accept_dialog"
+    text: Text | None = None
+
+    def describe(self) -> str:
+        return "Accept the dialog" + (f" with {_short(self.text)}" if self.text else "")
+
+
+class DismissDialog(_Act):
+    """Answer the browser's dialog with Cancel."""
+
+    line = "Dismiss the dialog"
+    action: Literal["dismiss_dialog"] = "dismiss_dialog"
+
+
 class Answer(_Act):
     """Give `text` as the answer to the task and finish."""
 
@@ -357,6 +385,9 @@ Action = (
     | NewTab
     | SwitchTab
     | CloseTab
+    | UploadFile
+    | AcceptDialog
+    | DismissDialog
     | Answer
     | Terminate
     | AskUser
@@ -391,13 +422,18 @@ def parse_action(name: str, arguments: dict[str, Any] | str | None) -> Action:
 
 
 def computer_use_schema() -> dict[str, Any]:
-    """The one function of the model, in OpenAI's form: flat properties, only `action` required."""
+    """The one function of the model, in OpenAI's form: flat properties, only `action` required.
+
+    `x-variants` holds what the flat form cannot say: which verbs need which parameters. It is for programs
+    that constrain a model's output; a prompt shows the rest.
+    """
     verbs = "\n".join(f"* `{verb}`: {_doc(kind)}" for verb, kind in ACTIONS.items())
     action = {"description": f"The action to do. One of:\n{verbs}", "enum": list(ACTIONS), "type": "string"}
     parameters = {
         "type": "object",
         "properties": {"action": action, **_property_schemas()},
         "required": ["action"],
+        "x-variants": _variants(),
     }
     function = {"name": FUNCTION_NAME, "description": _DESCRIPTION, "parameters": parameters}
     return {"type": "function", "function": function}
@@ -420,6 +456,26 @@ def _property_schemas() -> dict[str, Any]:
         texts = [f"{word} {', '.join(verbs)}." for word, verbs in uses if verbs]
         schema["description"] = " ".join([schema.get("description", ""), *texts])
     return schemas
+
+
+def _variants() -> list[dict[str, Any]]:
+    """One closed object per set of parameters, with its verbs; `True` means as in the flat form."""
+    strict = {"keys": {"type": "array", "items": {"type": "string", "pattern": key_pattern()}, "minItems": 1}}
+    verbs: dict[tuple[tuple[str, bool], ...], list[str]] = {}
+    for verb, kind in ACTIONS.items():
+        fields = (
+            (name, field.is_required()) for name, field in kind.model_fields.items() if name != "action"
+        )
+        verbs.setdefault(tuple(fields), []).append(verb)
+    return [
+        {
+            "type": "object",
+            "properties": {"action": {"enum": names}, **{name: strict.get(name, True) for name, _ in fields}},
+            "required": ["action", *(name for name, required in fields if required)],
+            "additionalProperties": False,
+        }
+        for fields, names in verbs.items()
+    ]
 
 
 def _plain(field: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ async with Browser("https://example.com") as browser:
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,22 +14,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from PIL import Image
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import ActionError, BrowserError
-from ..vision.screen import changed_fraction
+from ..vision.screen import changed_fraction, changed_regions
 from .actions import Action, Answer, AskUser, Terminate
+from .dialogs import draw
 from .execute import full_url, perform
-from .observation import Effect, Observation
-from .observe import look
+from .geometry import Geometry
+from .launch import Options
+from .observation import Effect, Hit, Observation
+from .observe import element_at, look
 from .policy import NetworkPolicy
-from .session import Marks, Options, Session, open_session
+from .session import Marks, Session, open_session
 
-DEFAULT_VIEWPORT = (1280, 800)
 _FRESH_S = 0.25
 _SECOND_LOOK_S = 0.3
+_MOST_REGIONS = 8
+_LOOK_S = 5.0
 
 
 class Browser:
@@ -36,11 +42,21 @@ class Browser:
 
     url: where to begin; that host and port are allowed, even local ones. A foreign browser stays on its
         page when no url is given.
-    viewport: (width, height) in CSS px; None leaves it to the model's preference, else 1280 x 800.
+    viewport: (width, height) in CSS px; None leaves it to the device or the model, else 1280 x 800.
     executable: path of a Chromium or Chrome; None finds one.
     allow_hosts: local or private hosts that the agent may reach (see NetworkPolicy).
     timeout_s: the longest that one page load, action or screenshot may take.
-    accept_dialogs: answer a page's confirm() with OK instead of Cancel; its text is noted either way.
+    accept_dialogs: None holds a page's confirm(), prompt() and "leave this page?" for the model to answer,
+        drawn on the screenshot; True or False answers them at once. Their text is noted either way.
+    share: a started browser whose Chromium this one uses too, with cookies, policy and downloads of its own.
+    device: a preset of Playwright, such as "iPhone 15": viewport, scale, user agent, touch.
+    user_agent, locale, timezone, geolocation (latitude, longitude): what pages are told.
+    permissions: what pages may use without a prompt, such as "geolocation" or "clipboard-read".
+    storage_state: logins saved by `save_storage`, as a path or its JSON value.
+    profile: a folder that keeps everything between runs.
+    proxy: `http://user:password@host:port` or `socks5://host:port`; the policy is asked first.
+    downloads: the folder that downloads go to; None keeps them until the browser closes.
+    uploads: the files, or folders of files, that the agent may upload; its own downloads are allowed too.
     """
 
     def __init__(
@@ -50,22 +66,53 @@ class Browser:
         cdp_url: str | None = None,
         headless: bool = True,
         executable: str | Path | None = None,
-        device_scale_factor: float = 1.0,
+        device_scale_factor: float | None = None,
         allow_hosts: Iterable[str] = (),
         timeout_s: float = 15.0,
-        accept_dialogs: bool = False,
+        accept_dialogs: bool | None = None,
+        *,
+        share: "Browser | None" = None,
+        device: str | None = None,
+        user_agent: str | None = None,
+        locale: str | None = None,
+        timezone: str | None = None,
+        geolocation: tuple[float, float] | None = None,
+        permissions: Iterable[str] = (),
+        storage_state: str | Path | dict[str, Any] | None = None,
+        profile: str | Path | None = None,
+        proxy: str | None = None,
+        downloads: str | Path | None = None,
+        uploads: Iterable[str | Path] = (),
     ) -> None:
         self.url = url
-        self.viewport = viewport
         self.cdp_url = cdp_url
-        self.headless = headless
-        self.executable = str(executable) if executable is not None else None
-        self.device_scale_factor = device_scale_factor
+        self.viewport = viewport
+        self.downloads = downloads
         self.timeout_s = timeout_s
-        self.accept_dialogs = accept_dialogs
-        self.policy = NetworkPolicy(allow_hosts)
+        self.allow_hosts = tuple(allow_hosts)
+        self.policy = NetworkPolicy(self.allow_hosts)
+        self.share = share
+        self._options = Options(
+            cdp_url=cdp_url,
+            headless=headless,
+            executable=str(executable) if executable is not None else None,
+            device_scale_factor=device_scale_factor,
+            timeout_s=timeout_s,
+            accept_dialogs=accept_dialogs,
+            device=device,
+            user_agent=user_agent,
+            locale=locale,
+            timezone=timezone,
+            geolocation=geolocation,
+            permissions=tuple(permissions),
+            storage_state=storage_state,
+            profile=Path(profile) if profile is not None else None,
+            proxy=proxy,
+            uploads=tuple(uploads),
+        )
         self._session: Session | None = None
         self._seen: Observation | None = None
+        self._bare: Image.Image | None = None
         self._seen_at: Marks | None = None
         self._fresh_until = 0.0
 
@@ -85,7 +132,10 @@ class Browser:
         """
         if self._session is not None:
             return
-        session = await open_session(self._options(), self.policy)
+        downloads = Path(self.downloads) if self.downloads is not None else None
+        options = replace(self._options, viewport=self.viewport, downloads=downloads)
+        beside = self.share._running() if self.share is not None else None
+        session = await open_session(options, self.policy, beside)
         if self.url is not None:
             url = full_url(self.url)
             self.policy.allow_url(url)
@@ -107,13 +157,45 @@ class Browser:
 
     @property
     def page(self) -> Page:
-        """The active tab's Playwright page, for hosts and tests."""
+        """The active tab's Playwright page, for hosts and tests.
+
+        Raises playwright's Error while a dialog holds the page: nothing could be asked of it.
+        """
+        session = self._running()
+        if session.ask is not None and session.ask.blocks:
+            raise PlaywrightError(f"a dialog holds the page: {session.ask.message}")
         self._fresh_until = 0.0
-        return self._running().page
+        return session.page
+
+    @property
+    def address(self) -> str:
+        """Where the active tab is, also while a dialog holds the page."""
+        return self._running().page.url
+
+    @property
+    def downloaded(self) -> list[Path]:
+        """The files downloaded so far, oldest first."""
+        return list(self._running().files.kept)
+
+    async def save_storage(self, path: str | Path) -> Path:
+        """Write cookies and local storage, for `storage_state` of a later browser."""
+        state = await self._running().storage_state()
+        text = json.dumps(state, indent=2) + "\n"
+        await asyncio.to_thread(Path(path).write_text, text, encoding="utf-8")
+        return Path(path)
 
     async def evaluate(self, javascript: str, argument: Any = None) -> Any:
         """Evaluate in the active page, to judge its state. The result is the page's: untrusted."""
         return await self.page.evaluate(javascript, argument)
+
+    async def inspect(self, expression: str) -> Any:
+        """The value of a JavaScript expression in an isolated world, out of the reach of the page's scripts;
+        None when the page is busy or just leaving, or held by a dialog.
+        """
+        session = self._running()
+        if session.ask is not None and session.ask.blocks:
+            return None
+        return await (await session.active.world()).ask(expression)
 
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.
@@ -140,29 +222,56 @@ class Browser:
         session, start = self._running(), time.monotonic()
         before = self._seen or await self.observe()
         marks = session.marks()
+        hit = await self._aim(session, before, action)
         error = await self._attempt(session, before, action)
         after = await self._look(session)
-        if error is None and not _effect(session, before, after, marks).visible:
+        effect = _effect(session, before, after, marks, error)
+        if not effect.visible and error is None:
             await asyncio.sleep(_SECOND_LOOK_S)
             after = await self._look(session)
+            effect = _effect(session, before, after, marks, error)
         self._fresh_until = time.monotonic() + _FRESH_S
-        return _effect(session, before, after, marks, error, time.monotonic() - start)
+        return replace(effect, hit=hit, seconds=time.monotonic() - start)
 
     async def _look(self, session: Session) -> Observation:
-        """Look and remember it; of a page that hangs, the last picture and a word about it."""
+        """Look and remember it, with an open dialog drawn on it."""
         self._seen_at = session.marks()
+        seen = await self._capture(session)
+        if session.ask is not None:
+            seen = replace(seen, image=draw(seen.image, session.ask))
+        self._seen = replace(seen, dialog=session.notes())
+        return self._seen
+
+    async def _capture(self, session: Session) -> Observation:
+        """What the page shows; while a dialog holds it, or it hangs, what it showed before."""
+        held = session.ask is not None and session.ask.blocks
         try:
-            self._seen = await look(session)
-        except BrowserError as error:
+            seen = None if held else await session.until_asked(look(session), _LOOK_S + 4 * self.timeout_s)
+        except (BrowserError, TimeoutError) as error:
             if self._seen is None or not session.tabs:
                 raise
-            self._seen = replace(self._seen, dialog=str(error), settled=False)
-        return self._seen
+            session.note(str(error) or "the page hangs: open another")
+            seen = replace(self._seen, image=self._bare or self._seen.image, settled=False)
+        if seen is None:
+            seen = replace(self._seen, image=self._bare) if self._seen else await _blank(session)
+        self._bare = seen.image
+        return seen
+
+    async def _aim(self, session: Session, before: Observation, action: Action) -> Hit | None:
+        """What the mouse is about to land on."""
+        point = getattr(action, "start_coordinate", None) or getattr(action, "coordinate", None)
+        if session.ask is not None or not session.tabs:
+            return None
+        session.active.traffic.watch()
+        if point is None:
+            return None
+        return await element_at(session.active, before.geometry.relative_to_css(point))
 
     async def _attempt(self, session: Session, before: Observation, action: Action) -> str | None:
         """`perform` within the time limit; what the page did wrong comes back as text."""
+        work = perform(session, before.geometry, action)
         try:
-            return await asyncio.wait_for(perform(session, before.geometry, action), self._limit(action))
+            return await session.until_asked(work, self._limit(action))
         except ActionError as error:
             return str(error)
         except (TimeoutError, PlaywrightTimeout):
@@ -174,17 +283,6 @@ class Browser:
 
     def _limit(self, action: Action) -> float:
         return 2 * self.timeout_s + getattr(action, "time", 0.0)
-
-    def _options(self) -> Options:
-        return Options(
-            viewport=self.viewport or DEFAULT_VIEWPORT,
-            cdp_url=self.cdp_url,
-            headless=self.headless,
-            executable=self.executable,
-            device_scale_factor=self.device_scale_factor,
-            timeout_s=self.timeout_s,
-            accept_dialogs=self.accept_dialogs,
-        )
 
     def _running(self) -> Session:
         if self._session is None:
@@ -198,17 +296,34 @@ def _effect(
     after: Observation,
     marks: Marks,
     error: str | None = None,
-    seconds: float = 0.0,
 ) -> Effect:
     """The difference of two looks; a refusal of the policy counts as an error of the action."""
     now = session.marks()
     if error is None and now.denied > marks.denied and after.url.startswith("chrome-error:"):
         error = session.denied[-1]
+    changed = changed_fraction(before.image, after.image)
     return Effect(
-        changed=changed_fraction(before.image, after.image),
+        changed=changed,
         navigated=now.navigations > marks.navigations,
         new_tab=now.tabs_opened > marks.tabs_opened,
         dialog=session.notes(since=marks.notes),
         error=error,
-        seconds=seconds,
+        regions=tuple(changed_regions(before.image, after.image)[:_MOST_REGIONS]) if changed else (),
+        focused=_place(before.focus) != _place(after.focus),
+    )
+
+
+def _place(focus: Hit | None) -> tuple | None:
+    """Which element it is, whatever it says and wherever the page is scrolled to."""
+    return focus and (focus.tag, focus.role, focus.name, focus.box[2:])
+
+
+async def _blank(session: Session) -> Observation:
+    """Of a page that was held before it was ever seen."""
+    width, height = session.page.viewport_size["width"], session.page.viewport_size["height"]  # type: ignore[index]
+    return Observation(
+        Image.new("RGB", (width, height), "white"),
+        Geometry(width, height, width, height),
+        session.page.url,
+        "",
     )

@@ -1,6 +1,7 @@
 """Does an action with real mouse and keyboard events: one `match`. Judges nothing and observes nothing."""
 
 import asyncio
+import json
 import re
 from typing import Literal
 
@@ -8,11 +9,13 @@ from playwright.async_api import Page
 
 from ..errors import ActionError
 from .actions import (
+    AcceptDialog,
     Action,
     Answer,
     AskUser,
     Back,
     CloseTab,
+    DismissDialog,
     DoubleClick,
     Forward,
     Goto,
@@ -30,17 +33,24 @@ from .actions import (
     Terminate,
     TripleClick,
     Type,
+    UploadFile,
     Wait,
 )
+from .dialogs import answer_at
 from .geometry import Geometry, Point
-from .keys import MODIFIERS, playwright_key
-from .session import LiveTab, Session
+from .keys import MODIFIERS, playwright_key, shifted
+from .session import Session
+from .tab import LiveTab
 
 _DRAG_STEPS = 12
+_LONG_TEXT = 60
+_CHOOSER_S = 2.0
 
 
 async def perform(session: Session, geometry: Geometry, action: Action) -> str | None:
     """Do it; what went wrong in one line, or None. Raises ActionError for a tab that is not there."""
+    if session.ask is not None:
+        return await _respond(session, geometry, action)
     page, at = session.page, geometry.relative_to_css
     match action:
         case LeftClick(coordinate=point):
@@ -60,8 +70,7 @@ async def perform(session: Session, geometry: Geometry, action: Action) -> str |
         case Type(text=text, coordinate=point):
             if point is not None:
                 await _click(session, at(point))
-                await page.keyboard.press("ControlOrMeta+a")
-            await _type(page, text, replace=point is not None)
+            return await _enter(session, text, replace=point is not None)
         case Key(keys=keys):
             await _press(page, [playwright_key(name) for name in keys])
         case Scroll(pixels=pixels, coordinate=point):
@@ -85,6 +94,10 @@ async def perform(session: Session, geometry: Geometry, action: Action) -> str |
             await _switch(session, _tab(session, index))
         case CloseTab(tab=index):
             await (session.active if index is None else _tab(session, index)).page.close()
+        case UploadFile(text=name, coordinate=point):
+            return await _upload(session, name, at(point) if point else None)
+        case AcceptDialog() | DismissDialog():
+            return "no dialog is open"
         case Answer() | Terminate() | AskUser():
             raise AssertionError(f"{action.action} never reaches the browser")
     return None
@@ -123,16 +136,71 @@ async def _drag(session: Session, start: Point | None, end: Point) -> None:
     session.mouse = end
 
 
-async def _type(page: Page, text: str, replace: bool) -> None:
-    if replace and not text:
-        await page.keyboard.press("Delete")
-    await page.keyboard.type(text)
+async def _enter(session: Session, text: str, replace: bool) -> str | None:
+    """Into a field of dates, times, colours or numbers as its value; into any other as keys."""
+    problem = await (await session.active.world()).ask(f"saccade.fill({json.dumps(text)})")
+    if problem is not None:
+        return problem or None
+    keyboard = session.page.keyboard
+    if replace:
+        await keyboard.press("ControlOrMeta+a")
+        if not text:
+            await keyboard.press("Delete")
+    await _type(session.page, text)
+    return None
+
+
+async def _type(page: Page, text: str) -> None:
+    """Long lines at once, as if pasted, but for the last character: pages that listen for keys hear one."""
+    for number, line in enumerate(text.split("\n")):
+        if number:
+            await page.keyboard.press("Enter")
+        head, tail = (line[:-1], line[-1:]) if len(line) > _LONG_TEXT else ("", line)
+        if head:
+            await page.keyboard.insert_text(head)
+        await page.keyboard.type(tail)
+
+
+async def _upload(session: Session, name: str, point: Point | None) -> str | None:
+    if point is None:
+        return "no file chooser is open: give the coordinate of the upload button"
+    await _click(session, point)
+    if not await session.wait_for_ask("file", _CHOOSER_S):
+        return "the click opened no file chooser"
+    return await session.answer(True, name)
+
+
+async def _respond(session: Session, geometry: Geometry, action: Action) -> str | None:
+    """The action as an answer to the open dialog: its buttons, keys and field are drawn, not the page's."""
+    ask = session.ask
+    assert ask is not None
+    match action:
+        case AcceptDialog(text=text):
+            return await session.answer(True, ask.text if text is None else text)
+        case UploadFile(text=name) if ask.kind == "file":
+            return await session.answer(True, name)
+        case DismissDialog():
+            return await session.answer(False)
+        case LeftClick(coordinate=point):
+            size = geometry.image_width, geometry.image_height
+            answer = answer_at(ask, geometry.relative_to_image(point), size)
+            return await session.answer(*answer) if answer else None
+        case Type(text=text) if ask.has_field:
+            session.ask = ask.typed(text.rstrip("\n"))
+            return await session.answer(True, text.rstrip("\n")) if text.endswith("\n") else None
+        case Key(keys=(key,)) if playwright_key(key) in ("Enter", "Escape"):
+            return await session.answer(playwright_key(key) == "Enter", ask.text)
+        case Wait(time=seconds):
+            await asyncio.sleep(seconds)
+        case _:
+            return f"a dialog is open: answer it first with accept_dialog or dismiss_dialog ({ask.kind})"
+    return None
 
 
 async def _press(page: Page, keys: list[str]) -> None:
     """Modifiers are held while the other keys are pressed one after the other."""
     held = [key for key in keys if key in MODIFIERS]
-    pressed = [key for key in keys if key not in MODIFIERS]
+    pressed = [shifted(key) if "Shift" in held else key for key in keys if key not in MODIFIERS]
     for key in held:
         await page.keyboard.down(key)
     for key in pressed:

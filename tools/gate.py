@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from ..errors import PolicyError
 from .policy import Address, NetworkPolicy
+from .upstream import Connection, Upstream
 
 _CHUNK = 64 * 1024
 _CONNECT_TIMEOUT_S = 10.0
@@ -24,10 +25,11 @@ class Gate:
     `denied` holds what the policy refused, newest last; `unknown_hosts` the names that did not resolve.
     """
 
-    def __init__(self, policy: NetworkPolicy) -> None:
+    def __init__(self, policy: NetworkPolicy, upstream: str | None = None) -> None:
         self.denied: list[str] = []
         self.unknown_hosts: set[str] = set()
         self._policy = policy
+        self._upstream = Upstream(upstream) if upstream else None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -61,7 +63,7 @@ class Gate:
             self.denied.append(str(error))
             return await _reply(writer, _DENIED)
         (self.unknown_hosts.discard if addresses else self.unknown_hosts.add)(host)
-        far = await _open_first(addresses, port)
+        far = await self._far_side(host, addresses, port)
         if far is None:
             return await _reply(writer, _REFUSED if addresses else _UNREACHABLE)
         await _reply(writer, _OK)
@@ -71,6 +73,14 @@ class Gate:
         finally:
             self._open.discard(far[1])
             far[1].close()
+
+    async def _far_side(self, host: str, addresses: tuple[Address, ...], port: int) -> Connection | None:
+        """To the very address that was checked; through an upstream proxy, to the name that it resolves."""
+        if self._upstream is None:
+            return await _open_first(addresses, port)
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            return await asyncio.wait_for(self._upstream.connect(host, port), _CONNECT_TIMEOUT_S)
+        return None
 
 
 async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int]:
@@ -95,9 +105,7 @@ async def _reply(writer: asyncio.StreamWriter, code: int) -> None:
     await writer.drain()
 
 
-async def _open_first(
-    addresses: tuple[Address, ...], port: int
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+async def _open_first(addresses: tuple[Address, ...], port: int) -> Connection | None:
     for address in addresses:
         with suppress(OSError, TimeoutError):
             return await asyncio.wait_for(asyncio.open_connection(str(address), port), _CONNECT_TIMEOUT_S)

@@ -30,6 +30,13 @@ _SIDE = re.compile(r"^(ctrl|control|shift|alt|meta|super)[_ ]?(l|r|left|right)$"
 _BY_FOLDED = {name.lower(): name for name in _NAMED} | _ALIASES
 
 
+def key_pattern() -> str:
+    """A regex of names that `playwright_key` knows: one character, or a name as models spell it."""
+    split = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name) for name in _NAMED]  # Page_Up
+    names = {*_NAMED, *split, *_ALIASES, *map(str.capitalize, _ALIASES)}
+    return rf"^(?:[ -~]|\p{{L}}|{'|'.join(sorted(names | {name.lower() for name in names}))})$"
+
+
 def playwright_key(name: str) -> str:
     """`page_down` -> `PageDown`, `a` -> `a`. Raises KeyError with near matches for unknown names."""
     if len(name) == 1:
@@ -39,6 +46,13 @@ def playwright_key(name: str) -> str:
         near = difflib.get_close_matches(folded, _BY_FOLDED, n=3)
         raise KeyError(f"unknown key {name!r}; near: {', '.join(near) or 'Enter, Tab, ctrl, a'}")
     return _BY_FOLDED[folded]
+
+
+def shifted(key: str) -> str:
+    """A key by its place, so that Shift changes it as on a keyboard: `k` -> `KeyK`, `1` -> `Digit1`."""
+    if len(key) == 1 and key.isascii() and key.isalnum():
+        return f"Digit{key}" if key.isdigit() else f"Key{key.upper()}"
+    return key
 
 
 def split_chord(text: str) -> list[str]:

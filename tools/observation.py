@@ -10,6 +10,8 @@ from PIL import Image
 
 from .geometry import Geometry
 
+Box = tuple[int, int, int, int]
+
 VISIBLE_SHARE = 1e-5
 """Changes below this share of the screen (ten pixels of a million) are not visible: rendering noise."""
 
@@ -24,6 +26,23 @@ class Tab:
 
 
 @dataclass(frozen=True)
+class Hit:
+    """The control that a mouse action landed on, read from the page just before; `frame` is its address when
+    it lies in a frame of another origin."""
+
+    tag: str
+    role: str
+    name: str
+    box: tuple[float, float, float, float]
+    """x, y, width, height in CSS px of the viewport."""
+    frame: str | None = None
+
+    def describe(self) -> str:
+        """Such as `button 'Save'`."""
+        return f"{self.role or self.tag} {self.name!r}" if self.name else self.role or self.tag
+
+
+@dataclass(frozen=True)
 class Observation:
     """One look at the active tab: a single screenshot and the facts around it."""
 
@@ -35,7 +54,9 @@ class Observation:
     scroll: tuple[float, float, float, float] = (0, 0, 0, 0)
     """x, y, largest x, largest y, in CSS px."""
     dialog: str | None = None
-    """Dialogs, downloads and file choosers since the last observation, as one text."""
+    """What no screenshot says, as one text: dialogs, downloads, file choosers, permissions asked for."""
+    focus: Hit | None = None
+    """The element that has the focus."""
     settled: bool = True
     seconds: float = 0.0
 
@@ -51,6 +72,12 @@ class Effect:
     dialog: str | None = None
     error: str | None = None
     seconds: float = 0.0
+    regions: tuple[Box, ...] = ()
+    """Where it differs: (x, y, width, height) in px of the screenshot, largest first, the largest eight."""
+    hit: Hit | None = None
+    """What the mouse landed on."""
+    focused: bool = False
+    """Whether the focus moved to another element."""
 
     @property
     def visible(self) -> bool:

@@ -6,18 +6,22 @@ import io
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError
-from .geometry import Geometry
-from .observation import Observation, Tab
-from .session import LiveTab, Session
-from .settle import ask, page_facts, settle
+from .geometry import Geometry, Point
+from .observation import Hit, Observation, Tab
+from .session import Session
+from .settle import settle
+from .tab import LiveTab
 
 _TITLE_S = 0.5
+_HIT_S = 0.5
 _TAB_CHANGES = 5
 
 
@@ -36,18 +40,20 @@ async def look(session: Session) -> Observation:
 
 async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
-    settled = await settle(cdp, tab.traffic, session.timeout_s)
+    settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
     image = await _capture(cdp, session.timeout_s)
-    facts = await page_facts(cdp) or {}
+    tab.traffic.rest()
+    _tell(session, facts)
     return Observation(
         image=image,
         geometry=_geometry(tab.page, facts, image),
-        url=tab.page.url,
+        url=_bare(tab.page.url),
         title=facts.get("title", ""),
-        tabs=await _tabs(session),
+        tabs=await _tabs(session, facts.get("title", "")),
         scroll=tuple(facts.get("scroll", (0, 0, 0, 0))),
         dialog=session.notes(),
-        settled=settled and bool(facts),
+        settled=settled,
+        focus=_hit(facts.get("focus")),
     )
 
 
@@ -58,7 +64,9 @@ async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
     except TimeoutError:
         raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
-    return Image.open(io.BytesIO(base64.b64decode(answer["data"]))).convert("RGB")
+    image = Image.open(io.BytesIO(base64.b64decode(answer["data"])))
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
@@ -68,11 +76,47 @@ def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
     return Geometry(width, height, image.width, image.height)
 
 
-async def _tabs(session: Session) -> tuple[Tab, ...]:
+async def element_at(tab: LiveTab, point: Point) -> Hit | None:
+    """The control at a CSS point, also inside frames; None when the page does not answer."""
+    found = await (await tab.world()).ask(f"saccade.at({point[0]}, {point[1]})", _HIT_S)
+    if not found or "inside" not in found:
+        return _hit(found)
+    world = await tab.world_of_frame(point)
+    x, y, left, top = found["inside"]
+    inner = world and await world.ask(f"saccade.at({x}, {y}, {left}, {top})", _HIT_S)
+    hit = _hit(inner or found)
+    return hit and replace(hit, frame=world.url if world else None)
+
+
+def _hit(found: dict[str, Any] | None) -> Hit | None:
+    if not found:
+        return None
+    return Hit(found["tag"], found["role"], found["name"], tuple(found["box"]))
+
+
+def _tell(session: Session, facts: dict[str, Any]) -> None:
+    """Notes about what the page wants and no screenshot shows."""
+    allowed = session.permissions
+    for what in facts.get("asked", ()):
+        answer = "allowed" if what in allowed else f"not allowed: Browser(permissions=[{what!r}]) would"
+        session.note(f"the page asked for {what} ({answer})")
+
+
+def _bare(url: str) -> str:
+    """An address without the user name and password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
+
+
+async def _tabs(session: Session, active_title: str) -> tuple[Tab, ...]:
     tabs, active = list(session.tabs), session.active
-    titles = await asyncio.gather(*(_title(tab) for tab in tabs))
-    return tuple(Tab(title, tab.page.url, tab is active) for title, tab in zip(titles, tabs, strict=True))
+    titles = await asyncio.gather(*(_title(tab) for tab in tabs if tab is not active))
+    others = iter(titles)
+    return tuple(
+        Tab(active_title if tab is active else next(others), _bare(tab.page.url), tab is active)
+        for tab in tabs
+    )
 
 
 async def _title(tab: LiveTab) -> str:
-    return str(await ask(await tab.cdp(), "document.title", _TITLE_S) or "")
+    return str(await (await tab.world()).ask("document.title", _TITLE_S) or "")

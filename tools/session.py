@@ -4,36 +4,39 @@ Events of the pages (dialogs, downloads, popups, navigations) are noted here; th
 effect read the notes.
 """
 
+import asyncio
 import re
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import (
     BrowserContext,
-    CDPSession,
     Dialog,
     Download,
     FileChooser,
     Frame,
     Page,
-    Playwright,
+    Request,
     Route,
-    async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import BrowserError, PolicyError
-from .chromium import find_chromium, launch_flags
+from .dialogs import Ask
+from .files import Files
 from .gate import Gate
+from .launch import Options, Process, attach_process, new_context, start_process
 from .policy import NetworkPolicy
-from .settle import Traffic
+from .tab import POPUP, LiveTab
+from .world import page_file
 
-_POPUP = "popup"
+_PAGE_SCRIPTS = ("page.js", "work.js", "pickers.js", "asked.js")
+_DOWNLOAD = "download"
+_KINDS = {"alert": "alert", "confirm": "confirm", "prompt": "prompt", "beforeunload": "leave"}
 _REASONS = {
     "ERR_NAME_NOT_RESOLVED": "there is no such host",
     "ERR_CONNECTION_REFUSED": "nothing answers there",
@@ -42,19 +45,6 @@ _REASONS = {
     "ERR_FILE_NOT_FOUND": "there is no such file",
     "ERR_BLOCKED_BY_CLIENT": "the policy denies it",
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to get a browser; see `Browser`."""
-
-    viewport: tuple[int, int]
-    cdp_url: str | None
-    headless: bool
-    executable: str | None
-    device_scale_factor: float
-    timeout_s: float
-    accept_dialogs: bool
 
 
 @dataclass(frozen=True)
@@ -67,68 +57,42 @@ class Marks:
     notes: int
 
 
-class LiveTab:
-    """One open page with its request counter and its CDP session."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.traffic = Traffic(page)
-        self._cdp: CDPSession | None = None
-
-    async def cdp(self) -> CDPSession:
-        if self._cdp is None:
-            self._cdp = await self.page.context.new_cdp_session(self.page)
-            self._cdp.on("Page.windowOpen", lambda _: self.traffic.expect(_POPUP))
-            await self._cdp.send("Page.enable")
-        return self._cdp
-
-
 class Session:
     """The browser between `open_session` and `close`."""
 
-    def __init__(self, playwright: Playwright, policy: NetworkPolicy, options: Options) -> None:
+    def __init__(self, policy: NetworkPolicy, options: Options) -> None:
         self.timeout_s = options.timeout_s
-        self._options = options
         self.policy = policy
+        self.files = Files(options.downloads, options.uploads)
         self.tabs: list[LiveTab] = []
         self.mouse: tuple[float, float] | None = None
-        self._playwright = playwright
-        self._gate = Gate(policy)
-        self._browser: PlaywrightBrowser | None = None
+        self.ask: Ask | None = None
+        self.process: Process | None = None
+        self._options = options
+        self._gate = Gate(policy, options.proxy)
         self._context: BrowserContext | None = None
-        self._foreign = False
         self._active: LiveTab | None = None
+        self._asked = asyncio.Event()
+        self._held: asyncio.Future[Any] | None = None
+        self._work: set[asyncio.Task[Any]] = set()
         self._notes: list[str] = []
         self._handed_out = 0
         self._denied: list[str] = []
         self._navigations = 0
         self._tabs_opened = 0
 
-    async def launch(self) -> None:
-        options = self._options
-        path = find_chromium(options.executable, self._playwright.chromium.executable_path)
+    async def launch(self, process: Process | None = None) -> None:
+        """Start a Chromium, or open a context in one that runs."""
         proxy = await self._gate.start()
-        self._browser = await self._playwright.chromium.launch(
-            executable_path=path,
-            headless=options.headless,
-            args=launch_flags(),
-            proxy={"server": proxy, "bypass": "<-loopback>"},
-        )
-        width, height = options.viewport
-        context = await self._browser.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=options.device_scale_factor
-        )
+        self.process = process or await start_process(self._options, proxy)
+        context = await new_context(self.process, self._options, proxy)
         await self._adopt(context)
-        await context.new_page()
+        if not context.pages:
+            await context.new_page()
 
     async def attach(self, cdp_url: str) -> None:
         """Take over a browser that somebody else started, on the page that it shows."""
-        self._foreign = True
-        self._browser = await self._playwright.chromium.connect_over_cdp(
-            cdp_url, timeout=self.timeout_s * 1000
-        )
-        contexts = self._browser.contexts
-        context = contexts[0] if contexts else await self._browser.new_context(no_viewport=True)
+        self.process, context = await attach_process(cdp_url, self.timeout_s)
         await self._adopt(context)
         await context.route("**/*", self._check_route)
         if not context.pages:
@@ -140,13 +104,21 @@ class Session:
 
     async def close(self) -> None:
         """Close what we opened: a foreign browser is only let go."""
-        with suppress(PlaywrightError):
-            if self._foreign and self._context is not None:
-                await self._context.unroute_all(behavior="ignoreErrors")
-            if self._browser is not None:
-                await self._browser.close()
+        if self.ask is not None:
+            with suppress(PlaywrightError):
+                await self.answer(False)
+        if self.process is not None:
+            if self.process.foreign and self._context is not None:
+                with suppress(PlaywrightError):
+                    await self._context.unroute_all(behavior="ignoreErrors")
+            await self.process.leave(self._context)
+        self.files.close()
         await self._gate.close()
-        await self._playwright.stop()
+
+    async def storage_state(self) -> dict[str, Any]:
+        """Cookies and local storage, as `Options.storage_state` takes them."""
+        assert self._context is not None
+        return dict(await self._context.storage_state())
 
     @property
     def active(self) -> LiveTab:
@@ -156,7 +128,11 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        return self._browser is not None and self._browser.is_connected()
+        return self.process is not None and self.process.alive
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        return self._options.permissions
 
     @property
     def page(self) -> Page:
@@ -224,16 +200,17 @@ class Session:
 
     def _add(self, page: Page) -> None:
         for tab in self.tabs:
-            tab.traffic.arrived(_POPUP)
+            tab.traffic.arrived(POPUP)
         tab = LiveTab(page)
         self.tabs.append(tab)
         self.activate(tab)
         self._tabs_opened += 1
         page.on("close", lambda _: self._remove(tab))
-        page.on("crash", lambda _: self._notes.append("the page crashed: reload it"))
-        page.on("dialog", self._answer_dialog)
-        page.on("download", self._note_download)
-        page.on("filechooser", self._note_chooser)
+        page.on("crash", lambda _: self.note("the page crashed: reload it"))
+        page.on("dialog", self._meet_dialog)
+        page.on("download", lambda download: self._do(self._keep(download, tab)))
+        page.on("filechooser", self._meet_chooser)
+        page.on("requestfailed", self._meet_sign_in)
         page.on("framenavigated", self._note_navigation)
 
     def _remove(self, tab: LiveTab) -> None:
@@ -241,19 +218,116 @@ class Session:
         if self._active is tab:
             self._active = self.tabs[-1] if self.tabs else None
 
-    async def _answer_dialog(self, dialog: Dialog) -> None:
-        """A dialog stops the page, so it is answered at once and its text is kept."""
-        accept = self._options.accept_dialogs or dialog.type in ("alert", "beforeunload")
-        answer = "" if dialog.type == "alert" else " (accepted)" if accept else " (dismissed)"
-        self._notes.append(f"{dialog.type}: {dialog.message or 'leave this page?'}{answer}")
+    async def _meet_dialog(self, dialog: Dialog) -> None:
+        """A dialog stops the page: an alert is acknowledged at once, the others are held for an answer."""
+        kind = _KINDS[dialog.type]
+        accept = True if kind == "alert" else self._options.accept_dialogs
+        message = dialog.message or "leave this page?"
+        if accept is None:
+
+            async def answer(accepted: bool, text: str) -> None:
+                await (dialog.accept(text) if accepted else dialog.dismiss())
+
+            return self._hold(Ask(kind, message, answer, dialog.default_value))  # type: ignore[arg-type]
+        self.note(
+            f"{kind}: {message}" + ("" if kind == "alert" else " (accepted)" if accept else " (dismissed)")
+        )
         with suppress(PlaywrightError):
             await (dialog.accept() if accept else dialog.dismiss())
 
-    def _note_download(self, download: Download) -> None:
-        self._notes.append(f"downloaded: {download.suggested_filename}")
+    def _meet_chooser(self, chooser: FileChooser) -> None:
+        async def answer(accepted: bool, text: str) -> str | None:
+            if not accepted:
+                return None
+            path = self.files.find(text)
+            if path is None:
+                names = ", ".join(self.files.allowed()) or "none: Browser(uploads=[...]) allows some"
+                return f"there is no file {text!r} to upload; the allowed files are: {names}"
+            await chooser.set_files(path)
+            return None
 
-    def _note_chooser(self, chooser: FileChooser) -> None:
-        self._notes.append("the page asked for a file; none was chosen")
+        message = "the page asks for files" if chooser.is_multiple() else "the page asks for a file"
+        self._hold(Ask("file", message, answer, choices=tuple(self.files.allowed())))
+
+    def _meet_sign_in(self, request: Request) -> None:
+        """HTTP authentication: a headless browser shows no prompt, the navigation just fails."""
+        if not request.is_navigation_request() or "ERR_INVALID_AUTH_CREDENTIALS" not in (
+            request.failure or ""
+        ):
+            return
+        url = urlsplit(request.url)
+
+        async def answer(accepted: bool, text: str) -> str | None:
+            name, colon, password = text.partition(":")
+            if not accepted:
+                return None
+            if not colon:
+                return "give the text as user:password"
+            host = url.netloc.rpartition("@")[2]
+            signed = url._replace(netloc=f"{quote(name, safe='')}:{quote(password, safe='')}@{host}")
+            problem = await self.goto(signed.geturl())
+            return (problem and "the sign-in failed") or await self.goto(url._replace(netloc=host).geturl())
+
+        self._hold(Ask("sign-in", f"{url.hostname} asks for a user name and a password", answer))
+
+    def _hold(self, ask: Ask) -> None:
+        self.ask = ask
+        self.note(ask.describe())
+        self._asked.set()
+
+    async def answer(self, accepted: bool, text: str = "") -> str | None:
+        """Answer the open dialog; what went wrong in one line, or None. Then what it held up goes on."""
+        ask, self.ask = self.ask, None
+        assert ask is not None
+        self._asked.clear()
+        problem = await ask.answer(accepted, text)
+        if problem is not None and self.ask is None:
+            self._hold(ask)
+        held, self._held = self._held, None
+        if held is not None:
+            await self.until_asked(held, self.timeout_s)
+        return problem
+
+    async def until_asked(self, work: Awaitable[Any], timeout_s: float) -> Any:
+        """The result of `work`; None, while it goes on, when a dialog holds it up. Raises TimeoutError."""
+        doing, asked = asyncio.ensure_future(work), asyncio.ensure_future(self._asked.wait())
+        end = asyncio.get_running_loop().time() + timeout_s
+        try:
+            await asyncio.wait({doing, asked}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            doing.cancel()
+            raise
+        finally:
+            asked.cancel()
+        if not doing.done() and self.ask is not None and self.ask.blocks:
+            doing.add_done_callback(lambda it: it.cancelled() or it.exception())
+            self._held = doing
+            return None
+        return await asyncio.wait_for(doing, max(end - asyncio.get_running_loop().time(), 0))
+
+    async def wait_for_ask(self, kind: str, timeout_s: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), timeout_s)
+        return self.ask is not None and self.ask.kind == kind
+
+    def note(self, text: str) -> None:
+        """Something that no screenshot says, for the next observation and the effect."""
+        self._notes.append(text)
+
+    async def _keep(self, download: Download, tab: LiveTab) -> None:
+        tab.traffic.expect(_DOWNLOAD)
+        try:
+            path = await self.files.keep(download)
+            self.note(f"downloaded: {path.name} ({path.stat().st_size:,} bytes)")
+        except PlaywrightError as error:
+            self.note(f"the download of {download.suggested_filename[:80]} failed: {_first_line(error)}")
+        finally:
+            tab.traffic.arrived(_DOWNLOAD)
+
+    def _do(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
 
     async def _note_navigation(self, frame: Frame) -> None:
         if frame.parent_frame is not None:
@@ -275,14 +349,15 @@ class Session:
             await route.fallback()
 
 
-async def open_session(options: Options, policy: NetworkPolicy) -> Session:
-    """Start or attach. Raises BrowserError in one line, leaving nothing running."""
-    session = Session(await async_playwright().start(), policy, options)
+async def open_session(options: Options, policy: NetworkPolicy, beside: Session | None = None) -> Session:
+    """Start, attach, or join the process of another session. Raises BrowserError in one line."""
+    options.check()
+    session = Session(policy, options)
     try:
-        if options.cdp_url is None:
-            await session.launch()
-        else:
+        if options.cdp_url is not None:
             await session.attach(options.cdp_url)
+        else:
+            await session.launch(beside.process if beside else None)
     except PlaywrightError as error:
         await session.close()
         what = f"attach to {options.cdp_url}" if options.cdp_url else "start the browser"
@@ -297,6 +372,5 @@ def _first_line(error: PlaywrightError) -> str:
     return error.message.strip().splitlines()[0]
 
 
-@cache
 def _page_script() -> str:
-    return Path(__file__).with_name("page.js").read_text("utf-8")
+    return "\n".join(page_file(name) for name in _PAGE_SCRIPTS)

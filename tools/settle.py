@@ -1,40 +1,39 @@
-"""When has a page stopped changing? Frames, requests and animations, each with a bound.
+"""When has a page stopped changing? Frames, timers, animations and requests, each with a bound.
 
-Measured recipe: two animation frames, then requests in flight, then finite animations; after that one
-screenshot is enough. The questions run in an isolated world, which the page's scripts cannot alter.
+Measured recipe: two animation frames, then what the page itself has going (short timers, finite animations),
+then requests in flight; after that one screenshot is enough. A request is a hint and never a gate.
 """
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
 
-from playwright.async_api import CDPSession, Page, Request
-from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, Request
+
+from .world import World
 
 REQUESTS_S = 1.5
-SCRIPT_S = 1.5
+SETTLE_S = 4.0
+ROUNDS = 4
+POLL_COUNT = 4
 _BACKGROUND = ("eventsource", "websocket", "ping", "media")
-
-_TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
-_ANIMATIONS_END = """(async () => {
-  const ends = (it) => it.playState === "running" && it.effect?.getComputedTiming().endTime < 1000;
-  await Promise.allSettled(document.getAnimations().filter(ends).map((it) => it.finished));
-  return true;
-})()"""
-_PAGE_FACTS = """({
-  width: innerWidth, height: innerHeight, title: document.title,
-  scroll: [scrollX, scrollY,
-    Math.max((document.scrollingElement?.scrollWidth ?? 0) - innerWidth, 0),
-    Math.max((document.scrollingElement?.scrollHeight ?? 0) - innerHeight, 0)],
-})"""
 
 
 class Traffic:
-    """The requests of one page that are on their way. Those that outlive a wait are waited for no more."""
+    """The requests of one page that are on their way, as far as an action may have caused them.
+
+    Not waited for: addresses that outlived a wait, and those that the page asks of its own accord, which
+    shows while nobody acts or when it asks the same again and again.
+    """
 
     def __init__(self, page: Page) -> None:
         self._pending: set[Request | str] = set()
         self._main: set[Request] = set()
+        self._watched = True
+        self._asked: Counter[str] = Counter()
+        self._polled: set[str] = set()
+        self._endless: set[str] = set()
         self._changed = asyncio.Event()
         page.on("request", self._begin)
         page.on("requestfinished", self._end)
@@ -49,14 +48,22 @@ class Traffic:
             try:
                 await asyncio.wait_for(self._changed.wait(), bound - time.monotonic())
             except TimeoutError:
-                self._pending.clear()
-                self._main.clear()
+                self._give_up()
                 return False
         return True
 
     @property
     def busy(self) -> bool:
         return bool(self._pending)
+
+    def watch(self) -> None:
+        """An action begins: what is asked from now on may come of it."""
+        self._watched = True
+        self._asked.clear()
+
+    def rest(self) -> None:
+        """The look is over: what is asked from now on comes from the page itself."""
+        self._watched = False
 
     def expect(self, what: str) -> None:
         """Something else is on its way, such as a popup."""
@@ -67,50 +74,44 @@ class Traffic:
         self._changed.set()
 
     def _begin(self, request: Request) -> None:
-        if request.resource_type in _BACKGROUND:
-            return
-        self._pending.add(request)
         if request.is_navigation_request() and request.frame.parent_frame is None:
             self._main.add(request)
+            self.watch()
+            self._polled.clear()
+            self._endless.clear()
+        elif self._in_background(request):
+            return
+        self._pending.add(request)
         self._changed.set()
+
+    def _in_background(self, request: Request) -> bool:
+        what = f"{request.url} {request.post_data_buffer or ''}"
+        self._asked[what] += 1
+        if not self._watched or self._asked[what] > POLL_COUNT:
+            self._polled.add(what)
+        polled = what in self._polled or request.url.split("?")[0] in self._endless
+        return polled or request.resource_type in _BACKGROUND
 
     def _end(self, request: Request) -> None:
         self._pending.discard(request)
         self._main.discard(request)
         self._changed.set()
 
+    def _give_up(self) -> None:
+        late = [it for it in self._pending if isinstance(it, Request) and it not in self._main]
+        self._endless.update(request.url.split("?")[0] for request in late)
+        self._pending.clear()
+        self._main.clear()
 
-async def settle(cdp: CDPSession, traffic: Traffic, document_s: float) -> bool:
-    """Wait until the pixels have settled; False when something was still going on at a bound."""
-    calm = await ask(cdp, _TWO_FRAMES) is not None
-    rounds = 0
-    while traffic.busy and rounds < 4:
+
+async def settle(world: World, traffic: Traffic, document_s: float) -> tuple[bool, dict[str, Any]]:
+    """Wait until the pixels have settled: whether they have, and the facts of the page then."""
+    facts = await world.ask("saccade.settle()", SETTLE_S)
+    for _ in range(ROUNDS):
+        if not traffic.busy:
+            return facts is not None, facts or {}
         calm = await traffic.idle(REQUESTS_S, document_s)
-        calm = await ask(cdp, _TWO_FRAMES) is not None and calm
-        rounds = rounds + 1 if calm else 4
-    return await ask(cdp, _ANIMATIONS_END) is not None and calm
-
-
-async def page_facts(cdp: CDPSession) -> dict[str, Any] | None:
-    """Size, title and scroll position; None when the page does not answer."""
-    return await ask(cdp, _PAGE_FACTS)
-
-
-async def ask(cdp: CDPSession, expression: str, timeout_s: float = SCRIPT_S) -> Any:
-    """Evaluate in an isolated world of the page; None when the page is busy or just leaving."""
-    try:
-        return await asyncio.wait_for(_ask(cdp, expression), timeout_s)
-    except (TimeoutError, PlaywrightError):
-        return None
-
-
-async def _ask(cdp: CDPSession, expression: str) -> Any:
-    frame = (await cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
-    world = await cdp.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "saccade"})
-    question = {
-        "expression": expression,
-        "contextId": world["executionContextId"],
-        "awaitPromise": True,
-        "returnByValue": True,
-    }
-    return (await cdp.send("Runtime.evaluate", question))["result"].get("value")
+        facts = await world.ask("saccade.settle()", SETTLE_S)
+        if not calm:
+            return False, facts or {}
+    return not traffic.busy and facts is not None, facts or {}

@@ -22,7 +22,7 @@ PAGES = 8  # per rendering call, and per piece of a batch
 X_IDS = token_ids(make_tokenizer(), "[0", "[1000")
 Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
 # Turns per page and tokens per turn; shares of the batches at the beginning and from the middle of training on.
-BUCKETS = {"named": (24, 80), "short": (12, 192), "long": (5, 512)}
+BUCKETS = {"named": (16, 96), "short": (12, 192), "long": (5, 512)}
 SHARES = {"named": (0.8, 0.35), "short": (0.15, 0.4), "long": (0.05, 0.25)}
 
 

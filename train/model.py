@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .branches import branch_layer
 from .pages import HEIGHT, WIDTH
 from .render import IGNORE, ROLES
 from .shape import Shape
@@ -63,7 +64,8 @@ class Trainee(nn.Module):
         text = "<|im_start|>user\n<|vision_start|>" + "<|image_pad|>" * shape.cells + "<|vision_end|>"
         self.prefix = tokenizer.encode(text).ids
         self.first = self.prefix.index(self.model.config.image_token_id)
-        self.trains_mtp = False
+        self.trains_mtp, self.shares_prefix = False, True
+        self.branch_layer = branch_layer
         _initialise(self.model)
 
     def forward(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -74,8 +76,7 @@ class Trainee(nn.Module):
         looking = cache.layers[self.shape.attention_at[-1]]
         assert isinstance(looking, AttentionState)
         keys = looking.keys[:, 0, self.first : self.first + self.shape.cells]
-        x = self.model.language_model.embed_tokens(ids)
-        hidden, before = self._decode(x, positions, cache.expand(batch.ids.shape[1]))
+        hidden, before = self.decode_branches(ids, positions, cache, batch.ids.shape[1])
         losses, measures = self._read_losses(states, visual, batch)
         self._word_losses(hidden, batch, losses, measures)
         aimed = [_at(hidden, batch.x_at), _at(hidden, batch.x_at + 1)]  # [B, N, D] before x, before y
@@ -103,7 +104,7 @@ class Trainee(nn.Module):
         joined = [F.pad(tap.to(x.dtype), (0, 0, before, after)) for tap in added]
         positions = self.prefix_positions[0].to(images.device)[:, None].expand(-1, count, -1)
         cache = model.empty_cache()
-        seen, _ = self._decode(x, positions, cache, joined)
+        seen = model.language_model(x, positions, cache, joined)
         return states, seen[:, before : before + shape.cells], cache
 
     def branch_positions(self, ids: Tensor) -> Tensor:
@@ -116,14 +117,23 @@ class Trainee(nn.Module):
         grid = torch.tensor([[1, self.shape.rows, self.shape.columns]])
         return mrope_positions(torch.tensor(self.prefix), (self.model.config.image_token_id,), grid, 1)
 
-    def _decode(self, x, positions, cache, taps: list[Tensor] | tuple = ()) -> tuple[Tensor, Tensor]:
-        """As `Decoder.forward`, but also gives the state before the last attention layer."""
+    def decode_branches(
+        self, ids: Tensor, positions: Tensor, cache: HybridCache, n: int
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden states [B * N, T, D] of n branches on each sequence of `cache`, as `VisionLanguageModel.forward` gives
+        them, and the states before the last attention layer. `shares_prefix` False copies the prefix's keys."""
         decoder = self.model.language_model
+        x, shared = decoder.embed_tokens(ids), self.shares_prefix
+        states = [None if shared and isinstance(state, AttentionState) else state for state in cache.layers]
+        branched = HybridCache(states, cache.length).expand(n).layers
         rotary, before = decoder.rotary(positions), x
-        for i, layer in enumerate(decoder.layers):
+        for i, (layer, prefix) in enumerate(zip(decoder.layers, cache.layers, strict=True)):
             before = x if i == self.shape.attention_at[-1] else before
-            x, cache.layers[i] = layer(x, rotary, cache.layers[i])
-            x = x + taps[i] if i < len(taps) else x
+            assert isinstance(layer, DecoderLayer)
+            if shared and isinstance(prefix, AttentionState):
+                x = self.branch_layer(layer, x, rotary, prefix)
+            else:
+                x, _ = layer(x, rotary, branched[i])
         return decoder.norm(x), before
 
     def _look_loss(self, state: Tensor, position: Tensor, keys: Tensor, batch: Batch) -> Tensor:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A headless Chromium in pieces, for a training machine that can fetch nothing: `bash train/pack_chromium.sh DIR`
-# writes DIR/chromium.part.*, each at most 56 MiB; there, `bash train/unpack_chromium.sh DIR TO` puts it together and
+# writes DIR/chromium.part.*, each at most 32 MiB; there, `bash train/unpack_chromium.sh DIR TO` puts it together and
 # prints the path to set as SACCADE_CHROMIUM. Takes the system's chromium-headless-shell, its libraries, and the fonts
 # that training uses; the held-out fonts stay behind.
 set -euo pipefail
@@ -19,5 +19,5 @@ ldd "$shell" | awk '/=> \//{print $3}' | grep -vE '/(libc|libm|libdl|libpthread|
 fc-list : file family style | grep -E '(Liberation (Sans|Serif|Mono)|DejaVu (Sans|Serif)|DejaVu Sans Mono|Open Sans|Roboto|Roboto Condensed|Inter|Noto Sans|Fira Code):style=(Regular|Bold|Book)' \
   | cut -d: -f1 | sort -u | xargs -I{} cp {} "$bundle/fonts/"
 cp -rL /etc/fonts/conf.d "$bundle/conf.d"
-tar -C "$work" -cf - chromium | xz -T0 -6e | split -b 56M - "$out/chromium.part."
+tar -C "$work" -cf - chromium | xz -T0 -6e | split -b 32M - "$out/chromium.part."
 ls -l "$out"/chromium.part.* >&2

@@ -4,7 +4,7 @@ Every process holds the whole model and sees its own pages. Averaging is one all
 stays out of the way of compiled layers. A team of one costs nothing.
 """
 
-import os
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,16 +12,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-PORT = 29417
-
 
 class Team:
-    def __init__(self, rank: int = 0, size: int = 1, device: str = "cpu"):
+    def __init__(self, rank: int = 0, size: int = 1, device: str = "cpu", port: int = 0):
         self.rank, self.size = rank, size
         self.device = torch.device(device, rank) if device == "cuda" else torch.device(device)
         if size > 1:
-            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(PORT)}
-            dist.init_process_group("nccl" if device == "cuda" else "gloo", rank=rank, world_size=size)
+            backend, address = "nccl" if device == "cuda" else "gloo", f"tcp://127.0.0.1:{port}"
+            dist.init_process_group(backend, address, rank=rank, world_size=size)
         if device == "cuda":
             torch.cuda.set_device(self.device)
 
@@ -59,10 +57,15 @@ def start(work: Callable[[Team, Any], None], args: Any, size: int, device: str) 
     if size == 1:
         work(Team(device=device), args)
         return
-    torch.multiprocessing.spawn(_enter, (work, args, size, device), nprocs=size)  # pyright: ignore
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_enter, (work, args, size, device, port), nprocs=size)  # pyright: ignore
 
 
-def _enter(rank: int, work: Callable[[Team, Any], None], args: Any, size: int, device: str) -> None:
-    team = Team(rank, size, device)
+def _enter(
+    rank: int, work: Callable[[Team, Any], None], args: Any, size: int, device: str, port: int
+) -> None:
+    team = Team(rank, size, device, port)
     work(team, args)
     team.leave()

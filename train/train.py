@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from .branches import branch_layer
 from .data import PAGES, PageStream, ahead, batches, loader, to_device
 from .model import Trainee, balance_routers
 from .optim import make_optimizers, schedule
@@ -40,7 +41,7 @@ def train(team: Team, args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     balance_routers()
     trainee = Trainee(make_tokenizer(), SHAPES[args.shape]).to(team.device)
-    trainee.trains_mtp = args.mtp
+    trainee.trains_mtp, trainee.shares_prefix = args.mtp, args.shared
     optimizers = make_optimizers(trainee, args.lr)
     state = _resume(args, team, trainee, optimizers)
     if args.compile:
@@ -132,6 +133,7 @@ def _compile(trainee: Trainee, graphs: Path | None) -> None:
         block.compile(dynamic=False)
     for layer in trainee.model.language_model.layers:
         layer.compile(dynamic=False)
+    trainee.branch_layer = torch.compile(branch_layer, dynamic=False)
 
 
 def _resume(args, team: Team, trainee: Trainee, optimizers) -> dict[str, Any]:
@@ -224,6 +226,12 @@ def _arguments() -> argparse.Namespace:
     add("--graphs", type=Path, help="graphs.xz of an earlier unit on the same kind of machine")
     add("--lr", type=float, default=0.7, help="factor on the optimizers' base rates")
     add("--mtp", action=argparse.BooleanOptionalAction, default=True, help="train the MTP head too")
+    add(
+        "--shared",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="branches share the prefix's keys",
+    )
     add("--gpus", type=int, default=max(1, torch.cuda.device_count()), help="processes, one per GPU")
     add("--pages", type=_multiple_of_pages, default=16, help="pages per step and process")
     add("--workers", type=int, default=14, help="processes that render, over all GPUs")

@@ -1,4 +1,4 @@
-"""The command line: `saccade run`, `saccade ui`, `saccade doctor`, `saccade --version`.
+"""The command line: `saccade run`, `resume`, `replay`, `export`, `runs`, `ui`, `inspect`, `doctor`.
 
 Exit codes: 0 the task ended in success; 1 it did not; 2 usage or bad input, one line on stderr; 3 something
 essential is missing (doctor, ui); 130 interrupted. Torch and the browser load only when used.
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UsageError: Any = typer.BadParameter.__base__  # typer may carry its own copy of click
 INTERRUPTED = 130
+YES = ("y", "yes")
+MODEL_HELP = "'builtin', a checkpoint folder, a server (http://host:8000/v1#name), or a .jsonl script."
 app = typer.Typer(
     name="saccade",
     help="An open visual web agent: it looks at the screen, thinks, and acts with mouse and keyboard.",
@@ -33,6 +35,20 @@ class Thinking(StrEnum):
     fast = "fast"
     deep = "deep"
     auto = "auto"
+
+
+class Format(StrEnum):
+    playwright = "playwright"
+    pytest = "pytest"
+    gif = "gif"
+    mp4 = "mp4"
+    html = "html"
+
+
+class Ask(StrEnum):
+    never = "never"
+    risky = "risky"
+    always = "always"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -78,16 +94,21 @@ def root(
 def run(
     task: Annotated[str, typer.Argument(help="What to do, in a sentence; '-' reads it from stdin.")],
     url: Annotated[str | None, typer.Option(help="Open this address first.")] = None,
-    model: Annotated[
-        str, typer.Option(help="'builtin', a checkpoint folder, or a .jsonl script of actions.")
-    ] = "builtin",
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "builtin",
     thinking: Annotated[Thinking, typer.Option(help="How much to think per step.")] = Thinking.auto,
     max_steps: Annotated[int, typer.Option(help="Stop after this many steps.")] = 20,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Stop after this many tokens.")] = None,
     until: Annotated[
-        str | None, typer.Option(help="JavaScript that is true on the page once the task is done.")
+        str | None,
+        typer.Option(help="What holds on the page once it is done: JavaScript, css=..., text=... or url=..."),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Let the model check its success on the last screenshots.")
+    ] = False,
+    ask_before: Annotated[
+        Ask, typer.Option(help="Which actions a person at the terminal approves first.")
+    ] = Ask.never,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/<time>-<task>).")] = None,
     gif: Annotated[bool, typer.Option("--gif", help="Also write run.gif into the folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per step on stdout.")] = False,
@@ -115,6 +136,8 @@ def run(
         max_seconds=max_seconds,
         max_tokens=max_tokens,
         until=until,
+        verify=verify,
+        ask_before=ask_before.value,
     )
     agent.browser = make_browser(url, viewport, headed, allow_host, browser, cdp_url)
     result = show_run(agent, as_json)
@@ -134,6 +157,8 @@ def show_run(agent: "Agent", as_json: bool) -> "Run":
     console = Console(stderr=True)
     with LiveSteps(console) as table:
         agent.ask_user = agent.ask_user or terminal_question(table)
+        if agent.ask_user and agent.ask_before != "never":
+            agent.approve = terminal_approval(agent.ask_user)
         result = asyncio.run(follow(agent, table, as_json))
     if as_json:
         print_json("result", result.to_dict())
@@ -172,8 +197,87 @@ def terminal_question(table: Any) -> Any:
     return ask
 
 
+def terminal_approval(ask: Any) -> Any:
+    return lambda action, observation: ask(f"{action.describe()} on {observation.url}? [y/N]").lower() in YES
+
+
 def print_json(event: str, fields: dict[str, Any]) -> None:
     print(json.dumps({"event": event, **fields}, ensure_ascii=False), flush=True)
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was cut off.")],
+    model: Annotated[str | None, typer.Option(help="Another model than the run began with.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Another limit of steps, all included.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per step on stdout.")] = False,
+) -> int:
+    """Go on with a run where it was cut off."""
+    from ..agent import Agent
+
+    settings = {"max_steps": max_steps} if max_steps is not None else {}
+    return 0 if show_run(Agent.from_run(folder, model, **settings), as_json).success else 1
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a recorded run.")],
+    url: Annotated[str | None, typer.Option(help="Begin here instead of where the run began.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Let this model find what neither name nor picture finds.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Judge the end, as in 'saccade run'.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    headed: Annotated[bool, typer.Option("--headed", help="Show the browser window.")] = False,
+    viewport: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Viewport in CSS pixels (default: the run's).")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Also allow this local or private host (repeatable)."),
+    ] = None,
+    browser: Annotated[Path | None, typer.Option(help="The browser's executable.")] = None,
+) -> int:
+    """Do a recorded run again, without a model, and report what drifted."""
+    from .runs import print_report, replay_run
+    from .wiring import make_browser
+
+    report = replay_run(folder, make_browser(url, viewport, headed, allow_host, browser), model, until)
+    if as_json:
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        print_report(report)
+    return 0 if report.success else 1
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a recorded run.")],
+    to: Annotated[Format, typer.Option(help="What it becomes.")] = Format.playwright,
+    out: Annotated[Path | None, typer.Option(help="The file (default: in the run's folder).")] = None,
+) -> None:
+    """Turn a recorded run into a program, a test, a film or a page."""
+    from .runs import export_run
+
+    print(export_run(folder, to.value, out))
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where to look for runs.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per run on stdout.")] = False,
+) -> None:
+    """List recorded runs, the newest first."""
+    from rich.console import Console
+
+    from .runs import list_runs, runs_table
+
+    found = list_runs(folder)
+    if as_json:
+        for run in found:
+            print(json.dumps(run, ensure_ascii=False))
+    else:
+        Console().print(runs_table(found))
 
 
 @app.command()
@@ -245,9 +349,7 @@ def doctor(
 def ui(
     url: Annotated[str, typer.Option(help="The address that stands in the field at first.")] = "",
     shop: Annotated[bool, typer.Option("--shop", help="Serve the example shop and begin there.")] = False,
-    model: Annotated[
-        str, typer.Option(help="'builtin', a checkpoint folder, or a .jsonl script of actions.")
-    ] = "builtin",
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "builtin",
     max_steps: Annotated[int, typer.Option(min=1, max=60, help="The step limit at first.")] = 20,
     allow_host: Annotated[
         list[str] | None,

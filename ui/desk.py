@@ -13,11 +13,11 @@ from typing import Any
 from PIL import Image
 
 from ..agent import Agent, ChatModel, Run, Step
+from ..agent.events import Planned, Seen
 from ..agent.export import draw_action, draw_mark, export_gif
 from ..agent.journal import default_folder
 from ..errors import SaccadeError
 from .board import live_page, step_list, step_row, thought_card, trouble, verdict_card, verdict_title
-from .watch import Planned, Seen, Watch
 from .wiring import load_model, make_browser
 
 BUILTIN = "builtin"
@@ -54,17 +54,16 @@ class Desk:
 
     def __init__(self, defaults: Defaults):
         self.defaults = defaults
-        self._watches: dict[str, Watch] = {}
+        self._agents: dict[str, Agent] = {}
 
     async def play(self, order: Order, visitor: str) -> AsyncIterator[Frame]:
         """The whole run, from the pressed button to the verdict. Whatever goes wrong is shown as one line."""
         yield opening(order)
         try:
-            watch = Watch(self.agent(order), lambda: model_named((order.model or BUILTIN).strip()))
-            self._watches[visitor] = watch
-            async for frame in follow(watch, order.url):
+            agent = self._agents[visitor] = self.agent(order)
+            async for frame in follow(agent, order.url):
                 yield frame
-            yield await ending(watch.agent.result)
+            yield await ending(agent.result)
         except SaccadeError as error:
             yield broken(str(error))
         except Exception as error:
@@ -72,9 +71,9 @@ class Desk:
             raise
 
     def stop(self, visitor: str) -> None:
-        watch = self._watches.pop(visitor, None)
-        if watch is not None:
-            watch.stop()
+        agent = self._agents.pop(visitor, None)
+        if agent is not None:
+            agent.stop()
 
     def agent(self, order: Order) -> Agent:
         """Raises InputError for an order that cannot be carried out."""
@@ -82,6 +81,7 @@ class Desk:
         url = order.url.strip() or None
         return Agent(
             order.task,
+            lambda: model_named((order.model or BUILTIN).strip()),
             browser=make_browser(url, allow_hosts=hosts, executable=self.defaults.executable),
             thinking=order.thinking,
             out=free(self.defaults.runs / default_folder(order.task).name),
@@ -105,10 +105,10 @@ def free(folder: Path) -> Path:
     return next((name for name in names if not name.exists()), folder)
 
 
-async def follow(watch: Watch, url: str) -> AsyncIterator[Frame]:
-    """A frame per event."""
+async def follow(agent: Agent, url: str) -> AsyncIterator[Frame]:
+    """A frame per event. Leaving the iteration early ends the run: nothing goes on unwatched."""
     rows: list[str] = []
-    async for event in watch.events():
+    async for event in agent.events():
         number = len(rows) + 1
         match event:
             case Seen(image=image):

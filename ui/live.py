@@ -89,7 +89,8 @@ def summary(run: Run) -> Group:
     lines = [Text(), head]
     if run.answer:
         lines.append(Text(run.answer, style="bold"))
-    lines += [Text(costs(run)), Text(time_split(run)), Text(str(run.folder), style="dim")]
+    lines += [Text(line) for line in (costs(run), time_split(run), thinking_split(run)) if line]
+    lines.append(Text(str(run.folder), style="dim"))
     return Group(*lines)
 
 
@@ -106,3 +107,12 @@ def time_split(run: Run) -> str:
     total = run.timings.total or 1.0
     parts = [f"{name} {value:.1f} s ({value / total:.0%})" for name, value in asdict(run.timings).items()]
     return "  ".join(parts)
+
+
+def thinking_split(run: Run) -> str:
+    """Tokens and seconds by thinking mode, once there is more than one."""
+    modes = run.by_thinking
+    parts = [
+        f"{mode}: {it.steps} steps, {it.tokens} tokens, {it.seconds:.1f} s" for mode, it in modes.items()
+    ]
+    return "  ".join(parts) if len(modes) > 1 else ""

@@ -1,5 +1,6 @@
 """Turns names and options into objects: the one place where rooms meet. Heavy imports wait for their use."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
 
 
 def load_model(spec: str) -> ChatModel:
-    """`builtin`, a checkpoint folder or a hub id, on the GPU if there is one; or a `.jsonl` script.
+    """`builtin`, a checkpoint folder or a hub id, on the GPU if there is one; a server's address such as
+    `http://host:8000/v1#model`; or a `.jsonl` script.
 
     Raises CheckpointError for missing or corrupt model files, InputError for a script that cannot be read.
     """
+    if spec.startswith(("http://", "https://")):
+        from ..agent.remote import RemoteModel
+
+        return RemoteModel.from_spec(spec, os.environ.get("SACCADE_API_KEY"))
     return load_script(Path(spec)) if spec.endswith(".jsonl") else load_engine(spec)
 
 

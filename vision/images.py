@@ -43,7 +43,7 @@ def _decoded(source: Any) -> Image.Image:
 
 
 def _opened(source: Any) -> Image.Image:
-    data, name = _bytes(source)
+    data, name = read_bytes(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -54,7 +54,7 @@ def _opened(source: Any) -> Image.Image:
         raise InputError(f"{name} is no picture that can be read ({error}): save it as PNG or JPEG") from None
 
 
-def _bytes(source: Any) -> tuple[bytes, str]:
+def read_bytes(source: Any, kind: str = "picture") -> tuple[bytes, str]:
     """The file's content, and what to call it in a message."""
     match source:
         case bytes() | bytearray() | memoryview():
@@ -62,23 +62,23 @@ def _bytes(source: Any) -> tuple[bytes, str]:
         case str() if source.startswith("data:"):
             return _data_url(source), "the data URL"
         case str() if source.startswith(("http://", "https://")):
-            raise InputError(f"{source[:80]} is an address: download the picture and give its path")
+            raise InputError(f"{source[:80]} is an address: download the {kind} and give its path")
         case str() | os.PathLike():
             return _file(Path(source)), str(source)[:200]
         case _:
-            raise InputError(
-                f"{type(source).__name__} is no picture: give a path, bytes, an array or a PIL image"
-            )
+            found = type(source).__name__
+            more = "a PIL image" if kind == "picture" else "a list of pictures"
+            raise InputError(f"{found} is no {kind}: give a path, bytes, an array or {more}")
 
 
 def _data_url(url: str) -> bytes:
     header, comma, payload = url.partition(",")
     if not comma or not header.endswith(";base64"):
-        raise InputError(f"the data URL {url[:40]!r} is not base64: write data:image/png;base64,...")
+        raise InputError(f"the data URL {url[:40]!r} is not base64: write data:TYPE;base64,...")
     try:
         return base64.b64decode(payload, validate=True)
     except binascii.Error as error:
-        raise InputError(f"the data URL {url[:40]!r} is broken ({error}): encode the picture again") from None
+        raise InputError(f"the data URL {url[:40]!r} is broken ({error}): encode the file again") from None
 
 
 def _file(path: Path) -> bytes:

@@ -8,9 +8,9 @@ Shapes: P patches over all pictures, C channels, T frames per patch, p patch siz
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -34,38 +34,36 @@ class ImageProcessor:
     image_std: tuple[float, ...] = (0.5, 0.5, 0.5)
     do_resize: bool = True
 
+    file: ClassVar[str] = "preprocessor_config.json"
+    refused: ClassVar[dict[str, Any]] = dict.fromkeys(("do_rescale", "do_normalize", "do_convert_rgb"), False)
+
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "ImageProcessor":
-        """Read `preprocessor_config.json`; raises CheckpointError: missing, broken or unsupported."""
-        path = Path(folder) / "preprocessor_config.json"
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Read the checkpoint's file; raises CheckpointError: missing, broken or unsupported."""
+        path = Path(folder) / cls.file
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             return cls.from_dict(raw)
         except FileNotFoundError:
-            raise CheckpointError(
-                f"no preprocessor_config.json in {path.parent}: download it again"
-            ) from None
+            raise CheckpointError(f"no {cls.file} in {path.parent}: download it again") from None
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} cannot be read ({error}): download the file again") from None
 
     @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> "ImageProcessor":
-        for key in ("do_rescale", "do_normalize", "do_convert_rgb"):
-            if raw.get(key) is False:
-                raise CheckpointError(f"preprocessor_config.json: {key} false is not supported")
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        for key, value in cls.refused.items():
+            if raw.get(key) is value:
+                raise CheckpointError(f"{cls.file}: {key} {json.dumps(value)} is not supported: leave it out")
         if raw.get("resample", Image.Resampling.BICUBIC) != Image.Resampling.BICUBIC:
-            raise CheckpointError(
-                f"preprocessor_config.json: resample {raw['resample']} is not supported: use 3"
-            )
+            raise CheckpointError(f"{cls.file}: resample {raw['resample']} is not supported: use 3")
         size = raw.get("size") or {}
         limits = {
             "min_pixels": raw.get("min_pixels") or size.get("shortest_edge") or size.get("min_pixels"),
             "max_pixels": raw.get("max_pixels") or size.get("longest_edge") or size.get("max_pixels"),
         }
-        plain = ("patch_size", "temporal_patch_size", "merge_size", "do_resize")
         colours = {key: tuple(raw[key]) for key in ("image_mean", "image_std") if raw.get(key)}
-        given = {key: raw[key] for key in plain if raw.get(key) is not None}
-        return cls(**given, **colours, **{key: value for key, value in limits.items() if value})
+        given = {field.name: raw[field.name] for field in fields(cls) if raw.get(field.name) is not None}
+        return cls(**{**given, **colours, **{key: value for key, value in limits.items() if value}})
 
     @property
     def factor(self) -> int:
@@ -77,7 +75,7 @@ class ImageProcessor:
 
         Raises InputError for what is no picture and ContextError for an aspect beyond 200.
         """
-        cut = [self._patches(load_image(image)) for image in images]
+        cut = [self.patches(load_image(image)) for image in images]
         return torch.cat([patches for patches, _ in cut]), torch.tensor([grid for _, grid in cut])
 
     def grid(self, width: int, height: int) -> tuple[int, int, int]:
@@ -99,45 +97,51 @@ class ImageProcessor:
             )
         return height, width
 
-    def _patches(self, image: Image.Image) -> tuple[Tensor, tuple[int, int, int]]:
+    def patches(self, image: Image.Image) -> tuple[Tensor, tuple[int, int, int]]:
+        """[P, C*T*p*p] fp32 of an RGB picture, and its grid (time, height, width) in patches."""
         height, width = self.target_size(image.height, image.width)
-        if (width, height) != image.size:
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)  # [C, height, width] uint8
+        return self._cut([fitted(image, height, width)]), self.grid(image.width, image.height)
+
+    def _cut(self, frames: Sequence[Image.Image]) -> Tensor:
+        """The patches [P, C*T*p*p] of at most T frames; the last one is repeated to make T."""
+        pixels = torch.stack([torch.from_numpy(np.array(frame)) for frame in frames]).permute(0, 3, 1, 2)
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.image_mean, self.image_std))
-        patches = _cut(
-            (pixels / 255 - mean) / std, self.patch_size, self.merge_size, self.temporal_patch_size
-        )
-        return patches, (1, height // self.patch_size, width // self.patch_size)
+        short = self.temporal_patch_size - len(frames)
+        normal = (pixels / 255 - mean) / std
+        normal = torch.cat((normal, normal[-1:].expand(short, -1, -1, -1)))
+        return _in_merge_order(normal, self.patch_size, self.merge_size)
 
 
-def smart_resize(height: int, width: int, factor: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+def fitted(image: Image.Image, height: int, width: int) -> Image.Image:
+    same = (width, height) == image.size
+    return image if same else image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def smart_resize(
+    height: int, width: int, factor: int, min_pixels: int, max_pixels: int, frames: int = 1, counted: int = 1
+) -> tuple[int, int]:
     """(height, width) nearest to the given size: multiples of `factor`, area within the bounds, aspect kept.
 
-    Rounds half to even, as the official processor does. Raises ContextError for an aspect beyond 200.
+    Rounds half to even, as the official processor does. The area of a video is that of all its `frames`; the
+    bounds look at `counted` of them, which fill whole patches. Raises ContextError for an aspect beyond 200.
     """
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise ContextError(
             f"the picture is {width} x {height} px: crop it to an aspect of at most {MAX_ASPECT}"
         )
-    fitted = round(height / factor) * factor, round(width / factor) * factor
-    if math.prod(fitted) > max_pixels:
-        shrink = math.sqrt(height * width / max_pixels)
+    rounded = round(height / factor) * factor, round(width / factor) * factor
+    if counted * math.prod(rounded) > max_pixels:
+        shrink = math.sqrt(frames * height * width / max_pixels)
         height, width = (max(factor, math.floor(side / shrink / factor) * factor) for side in (height, width))
         return height, width
-    if math.prod(fitted) < min_pixels:
-        grow = math.sqrt(min_pixels / (height * width))
+    if counted * math.prod(rounded) < min_pixels:
+        grow = math.sqrt(min_pixels / (frames * height * width))
         height, width = (math.ceil(side * grow / factor) * factor for side in (height, width))
         return height, width
-    return fitted
+    return rounded
 
 
-def _cut(pixels: Tensor, patch: int, merge: int, frames: int) -> Tensor:
-    """[C, height, width] -> [P, C*T*p*p] in merge-block order; a still picture repeats its frame."""
-    blocks = pixels.unflatten(2, (-1, merge, patch)).unflatten(1, (-1, merge, patch))
-    rows = blocks.permute(1, 4, 2, 5, 0, 3, 6)  # [block row, block column, row, column, C, p, p]
-    return (
-        rows.unsqueeze(5)
-        .expand(*rows.shape[:5], frames, patch, patch)
-        .reshape(-1, pixels.shape[0] * frames * patch**2)
-    )
+def _in_merge_order(pixels: Tensor, patch: int, merge: int) -> Tensor:
+    """[T, C, height, width] -> [P, C*T*p*p], patches in the order (block row, block column, row, column)."""
+    blocks = pixels.unflatten(3, (-1, merge, patch)).unflatten(2, (-1, merge, patch))
+    return blocks.permute(2, 5, 3, 6, 1, 0, 4, 7).flatten(4).flatten(0, 3)

@@ -41,11 +41,15 @@ def changed_regions(
     if mask is None:
         height, width = _array(after).shape[:2]
         return [(0, 0, width, height)]
+    left, top, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return []
     side = join_px // 2 * 2 + 1  # odd: an even kernel would shift the boxes
-    padded = cv2.copyMakeBorder(mask, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    changed = mask[top : top + height, left : left + width]
+    padded = cv2.copyMakeBorder(changed, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
     joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    boxes = [(int(x) - side, int(y) - side, int(width), int(height)) for x, y, width, height, _ in stats[1:]]
+    boxes = [(int(x) + left - side, int(y) + top - side, int(w), int(h)) for x, y, w, h, _ in stats[1:]]
     return sorted(boxes, key=lambda box: -box[2] * box[3])
 
 
@@ -85,12 +89,13 @@ def _changed_mask(before: Picture, after: Picture, tolerance: int) -> np.ndarray
     first, second = _array(before), _array(after)
     if first.shape != second.shape:
         return None
-    difference = cv2.absdiff(first, second).max(axis=2)
-    return (difference > tolerance).astype(np.uint8)
+    return cv2.bitwise_not(cv2.inRange(cv2.absdiff(first, second), (0, 0, 0), (tolerance,) * 3))
 
 
 def _array(picture: Picture) -> np.ndarray:
-    return picture if isinstance(picture, np.ndarray) else np.asarray(picture.convert("RGB"))
+    if isinstance(picture, np.ndarray):
+        return picture
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _path(points: Point | Sequence[Point] | None) -> list[Point]:
@@ -156,26 +161,27 @@ def _paste(image: Image.Image, layer: Image.Image, corner: tuple[int, int]) -> I
 def _draw_caption(image: Image.Image, label: str, path: list[Point]) -> Image.Image:
     """A rounded dark caption, centred at the bottom; at the top when the pointer would be under it."""
     unit = _unit(image.size)
-    font = _font(max(round(22 * unit), 11), label.isascii())
-    text = _fit(label, font, image.width * 0.86)
+    face = font(max(round(22 * unit), 11), label.isascii())
+    text = fit_text(label, face, image.width * 0.86)
     pad_x, height, gap = round(20 * unit), round(46 * unit), round(20 * unit)
-    width = round(font.getlength(text)) + 2 * pad_x
+    width = round(face.getlength(text)) + 2 * pad_x
     zoom = _SUPERSAMPLE
     layer = Image.new("RGBA", (width * zoom, height * zoom), (*_INK, 0))
     ImageDraw.Draw(layer).rounded_rectangle(
         (0, 0, width * zoom - 1, height * zoom - 1), height * zoom * 0.36, fill=(*_INK, 224)
     )
     layer = layer.resize((width, height), Image.Resampling.LANCZOS)
-    ImageDraw.Draw(layer).text((width / 2, height / 2), text, fill=(*_PAPER, 255), font=font, anchor="mm")
+    ImageDraw.Draw(layer).text((width / 2, height / 2), text, fill=(*_PAPER, 255), font=face, anchor="mm")
     at_top = bool(path) and path[-1][1] > image.height - 2.2 * height - gap
     return _paste(image, layer, ((image.width - width) // 2, gap if at_top else image.height - height - gap))
 
 
-def _fit(label: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+def fit_text(label: str, face: ImageFont.FreeTypeFont, width: float) -> str:
+    """One line of it, cut with an ellipsis where it is wider than `width` px."""
     text = " ".join(label.split())
-    if font.getlength(text) <= width:
+    if face.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
+    while text and face.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
 
@@ -184,11 +190,11 @@ _WIDE_FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial.ttf", "Liberatio
 
 
 @lru_cache(maxsize=8)
-def _font(size: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
+def font(size: int, ascii_only: bool) -> ImageFont.FreeTypeFont:
     """Pillow's own font; for other scripts a font of the system, since Pillow's has few glyphs."""
     for name in () if ascii_only else _WIDE_FONTS:
         with suppress(OSError):
             return ImageFont.truetype(name, size)
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
-    return font
+    face = ImageFont.load_default(size)
+    assert isinstance(face, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return face

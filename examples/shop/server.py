@@ -61,9 +61,12 @@ class Server(ThreadingHTTPServer):
 
 
 class Shop:
-    """The shop on 127.0.0.1, as a context manager; `port=0` takes a free one."""
+    """The shop on 127.0.0.1, as a context manager; `port=0` takes a free one. `theme` names a stylesheet that
+    is loaded on top: "night" looks different and has everything somewhere else.
+    """
 
-    def __init__(self, port: int = 0):
+    def __init__(self, port: int = 0, theme: str | None = None):
+        self.theme = theme
         self.sessions: dict[str, Session] = {}
         self.lock = threading.Lock()
         self.server = Server(("127.0.0.1", port), type("Handler", (Handler,), {"shop": self}))
@@ -227,6 +230,9 @@ class Handler(BaseHTTPRequestHandler):
     def send(
         self, text: str, kind: str, status: int = HTTPStatus.OK, location: str = "", cache: str = "no-store"
     ) -> None:
+        if kind == "text/html" and self.shop.theme:
+            theme = f'<link rel="stylesheet" href="/static/{self.shop.theme}.css">'
+            text = text.replace("</head>", f"{theme}</head>", 1)
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
@@ -250,7 +256,9 @@ def number(text: str | None, default: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the example shop on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=8000)
-    shop = Shop(parser.parse_args().port)
+    parser.add_argument("--theme", choices=["night"], help="another design of the same shop")
+    options = parser.parse_args()
+    shop = Shop(options.port, options.theme)
     print(f"The shop is open at {shop.url} (Ctrl-C closes it)", flush=True)
     try:
         shop.server.serve_forever()

@@ -9,19 +9,27 @@ import torch
 from torch import Tensor
 
 from . import reference
-from .reference import causal_conv
+from .reference import causal_attention, causal_conv
 
-__all__ = ["causal_conv", "delta_rule", "experts"]
+__all__ = ["causal_attention", "causal_conv", "delta_rule", "delta_rule_steps", "experts"]
+
+SHORT = 8  # tokens up to which the delta rule steps, and so knows the state after each of them
 
 
 def delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gated delta rule; shapes in `reference.delta_rule_recurrent`. Few tokens step, many go in chunks."""
+    """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
-        if v.shape[1] <= 4:
-            return reference.delta_rule_recurrent(q, k, v, g, beta, state)
         return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v))
+
+
+def delta_rule_steps(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same for few tokens, one by one; returns the state after each."""
+    with torch.autocast(v.device.type, enabled=False):
+        return reference.delta_rule_steps(q, k, v, g, beta, state)
 
 
 def experts(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:

@@ -28,15 +28,24 @@ def delta_rule_recurrent(
     S <- S e^g; S <- S + k (x) beta (v - S^T k); o = S^T q. Returns o [B, T, H, V] in v's dtype, and the new
     state.
     """
+    o, states = delta_rule_steps(q, k, v, g, beta, state)
+    return o, states[-1]
+
+
+def delta_rule_steps(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """`delta_rule_recurrent` that returns the state after every token."""
     q, k, v32, g, beta = _prepare(q, k, v, g, beta)
-    out = []
+    out, states = [], []
     for t in range(v.shape[1]):
         state = state * g[:, :, t, None, None].exp()
-        read = torch.einsum("bhkv,bhk->bhv", state, k[:, :, t])
-        delta = beta[:, :, t, None] * (v32[:, :, t] - read)
-        state = state + k[:, :, t, :, None] * delta[:, :, None, :]
-        out.append(torch.einsum("bhkv,bhk->bhv", state, q[:, :, t]))
-    return torch.stack(out, dim=1).to(v.dtype), state
+        read = k[:, :, t, None] @ state  # [B, H, 1, V]
+        delta = beta[:, :, t, None, None] * (v32[:, :, t, None] - read)
+        state = state + k[:, :, t, :, None] @ delta
+        out.append(q[:, :, t, None] @ state)
+        states.append(state)
+    return torch.cat(out, dim=2).transpose(1, 2).to(v.dtype), tuple(states)
 
 
 def delta_rule_chunked(
@@ -142,15 +151,29 @@ def _into_chunks(x: Tensor) -> Tensor:
 
 
 def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Depthwise causal convolution with silu. x [B, T, C]; window [B, C, k-1]; weight [C, 1, k].
+    """Depthwise causal convolution with silu. x [B, T, C]; window [B, k-1, C]; weight [C, 1, k].
 
-    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and the new window: the
-    last k - 1 columns before the convolution, copied, since a view would keep all T columns alive.
+    Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and all columns
+    [B, k - 1 + T, C]: the window after token t is columns [t + 1, t + k).
     """
-    columns = torch.cat((window.to(x.dtype).transpose(1, 2), x), dim=1)
+    columns = torch.cat((window.to(x.dtype), x), dim=1)
     taps = weight[:, 0].unbind(-1)
     y = reduce(torch.add, (columns[:, i : i + x.shape[1]] * tap for i, tap in enumerate(taps)))
-    return F.silu(y).to(x.dtype), columns[:, x.shape[1] :].transpose(1, 2).contiguous()
+    return F.silu(y).to(x.dtype), columns
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
+    """The last T of S positions look back: q [B, H, T, D]; k, v [B, G, S, D]; `visible` [B, 1, T, S]."""
+    new, seen = q.shape[2], k.shape[2]
+    if visible is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, enable_gqa=True)
+    if new == 1:  # the queries of a group share their keys: to the kernel they are rows of one matrix
+        grouped = q.unflatten(1, (k.shape[1], -1)).squeeze(3)
+        return F.scaled_dot_product_attention(grouped, k, v).flatten(1, 2).unsqueeze(2)
+    if new == seen:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    mask = torch.ones(new, seen, dtype=torch.bool, device=q.device).tril(seen - new)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
 
 
 def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import asyncio
 import json
 
 import pytest
-import pytest_asyncio
 from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
 from saccade.errors import BrowserError
 from saccade.tools import Browser
@@ -16,30 +15,6 @@ SMALL = Preferences((640, 480), "snapshot")
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(site):
-    """One browser for all tests that do not ask for their own."""
-    async with Browser(site + "/dead", viewport=(640, 480)) as shared:
-        yield shared
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def start(browser, site, tmp_path):
-    """An agent on a page of the site, with a script for a model."""
-
-    async def make(
-        page: str, script, preferences: Preferences = SMALL, own: bool = False, **settings
-    ) -> Agent:
-        model = ScriptedModel(script, preferences, Usage(10, 4, 2, 1))
-        if not own:
-            await browser.page.goto(site + page)
-        return Agent(
-            "Press it", model, Browser(site + page) if own else browser, out=tmp_path / "run", **settings
-        )
-
-    return make
 
 
 async def test_a_run_to_success(start, tmp_path):

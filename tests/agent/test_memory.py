@@ -1,9 +1,15 @@
 """The exact text of the snapshot memory, and the laws of the conversation."""
 
+from itertools import pairwise
+
 from PIL import Image
-from saccade.agent.memory import ConversationMemory, SnapshotMemory, make_memory
+from saccade.agent import ToolCall, Usage
+from saccade.agent.conversation import NOTE, ConversationMemory, estimate
+from saccade.agent.memory import SnapshotMemory, make_memory
 from saccade.tools.geometry import Geometry
 from saccade.tools.observation import Observation, Tab
+
+from .counting import atoms
 
 CLICK = {"action": "left_click", "coordinate": [500, 300]}
 
@@ -120,3 +126,65 @@ def test_conversation_evicts_in_chunks(make_step):
 def test_make_memory():
     assert isinstance(make_memory("snapshot", "t"), SnapshotMemory)
     assert isinstance(make_memory("conversation", "t"), ConversationMemory)
+
+
+def test_snapshot_hears_and_reads_results(make_step):
+    memory = SnapshotMemory("t")
+    memory.record(make_step(0, CLICK, thought="Look it up", effect=None, result="4 EUR"))
+    memory.tell("The user says: hurry")
+    assert text_of(memory).endswith("1. Look it up (result: 4 EUR)\n2. The user says: hurry")
+
+
+def played(memory: ConversationMemory, make_step, steps: int, size=(1280, 800)):
+    """Messages of each step, as a model would get them."""
+    for index in range(steps):
+        image = Image.new("RGB", size, (index % 256, 0, 0))
+        yield memory.see(Observation(image, Geometry(*size, *size), f"http://page/{index}", "Page"))
+        memory.record(make_step(index, CLICK, thought=f"Step {index}: " + "look at the list " * 8))
+
+
+def test_a_long_conversation_is_cached_and_bounded(make_step):
+    """200 steps: nine tenths of the tokens from step 3 on are a prefix of the step before."""
+    cached, sizes, computed = 0, [], []
+    before: list = []
+    for index, messages in enumerate(played(ConversationMemory("t"), make_step, 200)):
+        now = atoms(messages)
+        same = next((i for i, (a, b) in enumerate(zip(now, before, strict=False)) if a != b), len(before))
+        held = sum(size for _, size in now[:same])
+        sizes.append(sum(size for _, size in now))
+        computed.append(sizes[-1] - held)
+        cached += held if index >= 2 else 0
+        before = now
+    assert cached / sum(sizes[2:]) >= 0.9
+    assert max(sizes) < 36_000  # the budget is kept in the memory's own estimate
+    assert sum(computed[100:]) < 1.25 * sum(computed[:100])
+
+
+def test_old_turns_become_lines_and_notes_stay(make_step):
+    memory = ConversationMemory("Compare prices", about="Be quick", max_tokens=4000)
+    memory.see(look())
+    use = NOTE.read({"text": "the mug costs 4"})
+    memory.record(make_step(0, None, call=ToolCall("note", use.values), action=use, result="noted"))
+    for messages in played(memory, make_step, 60, (320, 200)):
+        assert estimate(messages) <= 4000
+        roles = [message["role"] for message in messages]
+        assert roles[0] == "user"
+        assert all(a != b for a, b in pairwise(roles))
+    first = "\n".join(part["text"] for part in messages[0]["content"])
+    assert first.startswith("Task: Compare prices\nBe quick")
+    assert "- the mug costs 4" in first
+    assert "Click at (500, 300)" in first
+
+
+def test_the_budget_is_in_the_models_own_tokens(make_step):
+    memory = ConversationMemory("t", max_tokens=4000)
+    for messages in played(memory, make_step, 3, (320, 200)):
+        estimated = estimate(messages)
+    memory.record(make_step(3, CLICK, usage=Usage(estimated * 20, 0, 0, 1)))
+    assert estimate(memory.see(look())) < estimated
+
+
+def test_a_budget_for_less_than_one_turn_keeps_that_turn(make_step):
+    memory = ConversationMemory("t", max_tokens=10)
+    for messages in played(memory, make_step, 3):
+        assert len(images(messages)) == 1

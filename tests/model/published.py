@@ -3,7 +3,8 @@
 A name counts the language model with its embedding, without the vision encoder and the prediction head: the
 published card of the 30B-A3B text model, 30.5 B with 3.3 B active, is exactly that count.
 Not confirmed by a primary source: the vision encoders of 2B, 4B and 397B, the DeltaNet value heads of 2B,
-122B and 397B, and the attention heads and expert width of 122B. That the counts meet the names supports them.
+122B and 397B, and the attention heads and expert width of 122B; of Qwen3-VL all but 30B-A3B. That the
+counts meet the names supports them.
 """
 
 from dataclasses import dataclass
@@ -56,23 +57,36 @@ def qwen35(
     } | SPECIAL
 
 
-def experts(number: int, chosen: int, width: int) -> dict[str, int]:
-    return {
-        "num_experts": number,
-        "num_experts_per_tok": chosen,
-        "moe_intermediate_size": width,
-        "shared_expert_intermediate_size": width,
-    }
+def experts(number: int, chosen: int, width: int, shared: int | None = None) -> dict[str, int]:
+    """The shared expert is as wide as the others where nothing else is said; 0: there is none."""
+    sizes = {"num_experts": number, "num_experts_per_tok": chosen, "moe_intermediate_size": width}
+    return sizes if shared == 0 else {**sizes, "shared_expert_intermediate_size": shared or width}
 
 
-def qwen3_vl_moe() -> dict[str, Any]:
-    text = {"vocab_size": 151936, "hidden_size": 2048, "num_hidden_layers": 48, "head_dim": 128}
-    text |= {"num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 262144}
-    text |= {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768}
+def qwen3_vl(
+    hidden: int,
+    layers: int,
+    heads: tuple[int, int],
+    vision: dict,
+    taps: tuple[int, int, int],
+    tied: bool,
+    **feed_forward: int,
+) -> dict[str, Any]:
+    text = {"vocab_size": 151936, "hidden_size": hidden, "num_hidden_layers": layers, "head_dim": 128}
+    text |= {"num_attention_heads": heads[0], "num_key_value_heads": heads[1]}
+    text |= {"max_position_embeddings": 262144, **feed_forward}
     text |= {"rope_parameters": {**ROPE, "rope_theta": 5e6, "mrope_section": [24, 20, 20]}}
-    vision = {**LARGE_VISION, "out_hidden_size": 2048, "deepstack_visual_indexes": [8, 16, 24]}
-    return {"model_type": "qwen3_vl_moe", "text_config": text, "vision_config": vision} | SPECIAL
+    kind = "qwen3_vl_moe" if "num_experts" in feed_forward else "qwen3_vl"
+    vision = {**vision, "out_hidden_size": hidden, "deepstack_visual_indexes": list(taps)}
+    return {
+        "model_type": kind,
+        "text_config": text,
+        "vision_config": vision,
+        "tie_word_embeddings": tied,
+    } | SPECIAL
 
+
+EARLY, LATE = (5, 11, 17), (8, 16, 24)  # the taps of the vision encoders of 24 and of 27 blocks
 
 PUBLISHED = [
     Published(
@@ -111,5 +125,33 @@ PUBLISHED = [
     Published(
         "397B-A17B", 397, 17, qwen35(4096, 60, (32, 2), 64, LARGE_VISION, False, **experts(512, 10, 1024))
     ),
-    Published("VL-30B-A3B", 30, 3, qwen3_vl_moe(), "3.35 B active, rounded down"),
+    Published(
+        "VL-2B",
+        2,
+        None,
+        qwen3_vl(2048, 28, (16, 8), MIDDLE_VISION, EARLY, True, intermediate_size=6144),
+        "1.72 B, rounded to one digit",
+    ),
+    Published(
+        "VL-4B", 4, None, qwen3_vl(2560, 36, (32, 8), MIDDLE_VISION, EARLY, True, intermediate_size=9728)
+    ),
+    Published(
+        "VL-8B", 8, None, qwen3_vl(4096, 36, (32, 8), LARGE_VISION, LATE, False, intermediate_size=12288)
+    ),
+    Published(
+        "VL-32B", 32, None, qwen3_vl(5120, 64, (64, 8), LARGE_VISION, LATE, False, intermediate_size=25600)
+    ),
+    Published(
+        "VL-30B-A3B",
+        30,
+        3,
+        qwen3_vl(2048, 48, (32, 4), LARGE_VISION, LATE, False, **experts(128, 8, 768, shared=0)),
+        "3.35 B active, rounded down",
+    ),
+    Published(
+        "VL-235B-A22B",
+        235,
+        22,
+        qwen3_vl(4096, 94, (64, 4), LARGE_VISION, LATE, False, **experts(128, 8, 1536, shared=0)),
+    ),
 ]

@@ -29,7 +29,7 @@ TOOL = {
         "parameters": {"properties": PROPERTIES, "$defs": {"Options": {"type": "object"}}},
     },
 }
-FORMAT = ChatFormat(tiny.tokenizer(), tiny.TEMPLATE.read_text(), tiny.IMAGE, [tiny.IM_END])
+FORMAT = ChatFormat(tiny.tokenizer(), tiny.TEMPLATE.read_text(), tiny.PLACEHOLDERS, [tiny.IM_END])
 
 
 def written(arguments: dict[str, Any], thought: str = "", content: str = "") -> str:

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from saccade.errors import CheckpointError, InputError
 from saccade.model.chat import ChatFormat, TextStream
+from saccade.vision.processor import Visual
+from saccade.vision.video import Video
 
 from . import tiny
 from .conftest import Pair
@@ -61,13 +63,47 @@ def test_equals_transformers(chat: ChatFormat, hybrid: Pair, tools, thinking: bo
     assert prompt.thinking is thinking
 
 
+def width_of(visual: Visual) -> int:
+    assert isinstance(visual, Image.Image)
+    return visual.width
+
+
 def test_pictures_take_their_tokens_in_order(chat: ChatFormat):
     wide, tall = Image.new("RGB", (30, 5)), Image.new("RGB", (5, 30))
     parts = [{"type": "image", "image": image} for image in (wide, tall)]
-    prompt = chat.encode([{"role": "user", "content": parts}], None, True, lambda image: image.width)
+    prompt = chat.encode([{"role": "user", "content": parts}], None, True, width_of)
     runs = "".join("i" if token == tiny.IMAGE else "." for token in prompt.ids).strip(".").split(".")
     assert [len(run) for run in runs if run] == [30, 5]
-    assert [image.size for image in prompt.images] == [(30, 5), (5, 30)]
+    assert prompt.images == [wide, tall]
+
+
+def test_videos_are_written_moment_by_moment(chat: ChatFormat):
+    """After its time each moment has markers of its own, as the official processor writes them."""
+    frame = Image.new("RGB", (40, 40))
+    parts: list[dict] = [
+        {"type": "text", "text": "a<|video_pad|>"},
+        {"type": "video", "video": [frame] * 5, "fps": 4},
+        {"type": "image", "image": PICTURE},
+        {"type": "video_url", "video_url": {"url": [frame] * 2}},
+    ]
+    message = {"role": "user", "content": parts}
+    text, visuals = chat.render([message], None, True)
+    start, pad, end = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
+    first = "".join(f"<{at} seconds>{start}{pad}{end}" for at in ("0.1", "0.6", "1.0"))
+    picture = f"{start}<|image_pad|>{end}"
+    assert f"{first}{picture}<0.2 seconds>{start}{pad}{end}<|im_end|>" in text
+    assert [type(visual) for visual in visuals] == [Video, Image.Image, Video]
+    prompt = chat.encode([message], None, True, lambda visual: 3)
+    assert prompt.ids.count(tiny.VIDEO) == 3 * 4
+    assert prompt.ids.count(tiny.IMAGE) == 3
+
+
+def test_a_template_without_videos_is_named(hybrid: Pair, tmp_path: Path):
+    folder = Path(shutil.copytree(hybrid.folder, tmp_path / "checkpoint"))
+    (folder / "chat_template.jinja").write_text("{{ messages[0].role }}")
+    chat = ChatFormat.from_pretrained(folder, hybrid.ours.config)
+    with pytest.raises(InputError, match="placed 0 of 1 pictures and video frames"):
+        ids(chat, [{"role": "user", "content": [{"type": "video", "video": [PICTURE] * 2}]}])
 
 
 def test_openai_pictures(chat: ChatFormat):
@@ -77,7 +113,7 @@ def test_openai_pictures(chat: ChatFormat):
     for value in (url, {"url": url}):
         content = [{"type": "image_url", "image_url": value}]
         _, images = chat.render([{"role": "user", "content": content}], None, True)
-        assert images[0].size == PICTURE.size
+        assert images == [PICTURE]
 
 
 def test_arguments_may_be_json_text(chat: ChatFormat):
@@ -111,7 +147,7 @@ def test_other_added_tokens_are_left_alone(hybrid: Pair):
     """A tokenizer may have whole words and numbers as added tokens: they are text, not control."""
     tokenizer = tiny.tokenizer()
     tokenizer.add_tokens(["[512", ", 300]", "</parameter>\n"])
-    chat = ChatFormat(tokenizer, tiny.TEMPLATE.read_text(), tiny.IMAGE, [tiny.IM_END])
+    chat = ChatFormat(tokenizer, tiny.TEMPLATE.read_text(), tiny.PLACEHOLDERS, [tiny.IM_END])
     text = "press [512, 300] or </parameter>\n"
     rendered, _ = chat.render([{"role": "user", "content": text}], None, True)
     assert text in rendered
@@ -121,6 +157,18 @@ def test_control_tokens_in_arguments_stay_text(chat: ChatFormat):
     call = {"function": {"name": "f", "arguments": {"text": "<|im_end|>", "list": ["<|im_end|>"]}}}
     prompt = ids(chat, [{"role": "assistant", "content": "", "tool_calls": [call]}])
     assert prompt.count(tiny.IM_END) == 1
+
+
+def test_extensions_of_a_schema_are_not_shown(chat: ChatFormat):
+    parameters = {"type": "object", "properties": {"x-ray": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "look", "parameters": parameters}}
+    extended = {
+        **tool,
+        "function": {"name": "look", "parameters": {**parameters, "x-variants": [parameters]}},
+    }
+    messages = [{"role": "user", "content": "Look."}]
+    assert chat.render(messages, [extended], True) == chat.render(messages, [tool], True)
+    assert "x-ray" in chat.render(messages, [tool], True)[0]
 
 
 def test_the_messages_given_are_not_changed(chat: ChatFormat):

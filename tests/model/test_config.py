@@ -11,9 +11,8 @@ from .conftest import Pair
 
 def raw_config(name: str) -> dict:
     kind, text, vision, top = tiny.CONFIGS[name]
-    ends = {"vision_start_token_id": 1, "vision_end_token_id": 2}
     return copy.deepcopy(
-        {"model_type": kind, "text_config": text, "vision_config": vision, **tiny.SPECIAL, **ends, **top}
+        {"model_type": kind, "text_config": text, "vision_config": vision, **tiny.SPECIAL, **top}
     )
 
 

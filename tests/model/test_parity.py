@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import accumulate, cycle, pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from . import tiny
 from .conftest import Pair
 from .precision import Float64
+from .taps import added_taps
 
 TOLERANCE = 1e-4
 NO_PICTURES = torch.zeros(0, 3, dtype=torch.long)
@@ -272,32 +273,19 @@ def test_a_bfloat16_checkpoint(make_pair, tmp_path, name: str):
 
 
 def test_deepstack_in_a_hybrid(make_pair):
-    """No published hybrid has taps: the reference's own layers, with its taps added from outside."""
-    from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionPatchMerger
-
+    """No published hybrid has taps, so the reference gets Qwen3-VL's."""
     pair, blocks = make_pair("moe"), (0, 2)
     raw = pair.ours.config.to_dict()
     raw["vision_config"]["deepstack_visual_indexes"] = list(blocks)
     ours = VisionLanguageModel(ModelConfig.from_dict(raw)).requires_grad_(False)
     ours.load_state_dict(pair.ours.state_dict(), strict=False)
     tiny.randomise(ours.visual.deepstack_merger_list, seed=6)
-    scene, reference, taps = tiny.scene(SCENES["mixed"], pair.vision), pair.reference.model, []
-    patches, grid, visual = torch.cat(scene.in_order()), scene.grid(), ours.visual_mask(scene.ids[None])
-
-    def tap(module: Any, args: Any, x: Tensor) -> None:
-        merger = Qwen3VLVisionPatchMerger(pair.reference.config.vision_config, use_postshuffle_norm=True)
-        merger.load_state_dict(ours.visual.deepstack_merger_list[len(taps)].state_dict())
-        taps.append(torch.zeros(*scene.ids.shape, 48).masked_scatter(visual[0], merger(x)))
-
-    with torch.no_grad(), ExitStack() as hooks:
-        for block in blocks:
-            hooks.callback(reference.visual.blocks[block].register_forward_hook(tap).remove)
-        reference.visual(patches, grid_thw=grid)
-        hooks.close()
-        for layer, added in zip(reference.language_model.layers, taps, strict=False):
-            hooks.callback(layer.register_forward_hook(lambda _, __, x, added=added: x + added).remove)
+    scene = tiny.scene(SCENES["mixed"], pair.vision)
+    patches, grid, batch = torch.cat(scene.in_order()), scene.grid(), batch_of(pair, [scene])
+    visual = ours.visual_mask(batch.input_ids)
+    with torch.no_grad(), added_taps(pair.reference, ours.visual, patches, grid, visual):
         expected = pair.reference(**tiny.reference_inputs([scene]), use_cache=False).logits
-        batch, features = batch_of(pair, [scene]), ours.encode_images(patches, grid)
+        features = ours.encode_images(patches, grid)
         logits = ours.logits(ours(batch.input_ids, batch.positions, features=features))
     assert difference(logits, expected) < TOLERANCE
     assert difference(expected[0], our_logits(pair, batch.input_ids, patches, grid)) > 0.1, "the taps count"
@@ -345,7 +333,7 @@ def test_the_recurrent_state_does_not_grow(hybrid: Pair):
         with torch.no_grad():
             hybrid.ours(ids, positions(hybrid, ids), cache)
         states = [state for state in cache.layers if isinstance(state, DeltaState)]
-        recurrent.append(sum(t.untyped_storage().nbytes() for state in states for t in vars(state).values()))
+        recurrent.append(sum(s.conv.nbytes + s.recurrent.nbytes for s in states))
         attention.append(cache.nbytes() - recurrent[-1])
     assert recurrent[0] == recurrent[1] == recurrent[2]
     assert attention == [attention[0], 40 * attention[0], 400 * attention[0]]

@@ -1,7 +1,10 @@
 """Loading is exact, or fails with one line that names thing and remedy; `transformers` reads what we save."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -210,3 +213,27 @@ def test_pictures_after_loading_half_and_back(make_pair, tmp_path: Path):
     pixels, grid = tiny.picture_inputs(TWO, pair.vision)
     ids = tiny.prompt(TWO, pair.vision["spatial_merge_size"])
     assert our_logits(replace(pair, ours=model), ids, pixels, grid).dtype == torch.float32
+
+
+BAR = "from saccade.model import weights; weights.BAR_FROM_BYTES = {least}; weights.load_model({folder!r})"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("least", "terminal"), [(1, True), (1, False), (2**30, True)])
+def test_a_bar_where_a_person_waits(hybrid: Pair, least: int, terminal: bool):
+    """Only on a terminal, and only for a checkpoint of some size."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", BAR.format(least=least, folder=str(hybrid.folder))]
+    stderr = theirs if terminal else subprocess.PIPE
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, check=True,
+        env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.write(theirs, b"\n")  # so that reading ends where nothing was drawn
+    drawn = (os.read(ours, 10**6) + (done.stderr or b"")).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert ("Loading weights" in drawn) == (terminal and least == 1), drawn
+    assert done.stdout == b""

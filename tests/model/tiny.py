@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from saccade.model.chat import Placeholders
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
@@ -17,6 +18,7 @@ VOCAB = 320
 IMAGE, VIDEO, VISION_START, VISION_END, EOS, IM_END = 300, 301, 302, 303, 304, 305
 SPECIAL = {"image_token_id": IMAGE, "video_token_id": VIDEO}
 SPECIAL |= {"vision_start_token_id": VISION_START, "vision_end_token_id": VISION_END}
+PLACEHOLDERS = Placeholders(IMAGE, VIDEO, VISION_START, VISION_END)
 
 VISION = {
     "depth": 3,

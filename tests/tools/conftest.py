@@ -1,9 +1,11 @@
 """A local web site and one shared browser for the tests of this room."""
 
+import base64
 import http.server
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,11 +17,16 @@ settings.register_profile("saccade", deadline=None, suppress_health_check=[Healt
 settings.load_profile("saccade")
 
 
+KINDS = {".pdf": "application/pdf", ".svg": "image/svg+xml"}
+
+
 class Site:
-    """Serves `pages` on a free loopback port; `/wait?ms=` answers late, `/to?url=` redirects."""
+    """Serves `pages` on a free loopback port; `/wait?ms=` answers late, `/to?url=` redirects, and what
+    `secure` names asks for "user:password"."""
 
     def __init__(self) -> None:
         self.pages: dict[str, str] = {}
+        self.secure: dict[str, str] = {}
         self.hits: list[str] = []
         site = self
 
@@ -40,12 +47,17 @@ class Site:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         self.hits.append(parts.path)
         time.sleep(int(query.get("ms", 0)) / 1000)
+        if (secret := self.secure.get(parts.path)) and not _signed(request, secret):
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="Staff"')
+            request.send_header("Content-Length", "0")
+            return request.end_headers()
         known = parts.path in self.pages or parts.path == "/wait"
         request.send_response(302 if parts.path == "/to" else 200 if known else 404)
         if parts.path == "/to":
             request.send_header("Location", query["url"])
         body = self.pages.get(parts.path, "late").encode()
-        kind = "text/html; charset=utf-8"
+        kind = KINDS.get(PurePosixPath(parts.path).suffix, "text/html; charset=utf-8")
         if "file" in query:
             kind = "application/octet-stream"
             request.send_header("Content-Disposition", f"attachment; filename={query['file']}")
@@ -64,6 +76,10 @@ class Site:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _signed(request: http.server.BaseHTTPRequestHandler, secret: str) -> bool:
+    return request.headers.get("Authorization") == f"Basic {base64.b64encode(secret.encode()).decode()}"
 
 
 @pytest.fixture(scope="session")

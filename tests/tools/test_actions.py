@@ -33,6 +33,11 @@ EXAMPLES = [
     {"action": "switch_tab", "tab": 1},
     {"action": "close_tab"},
     {"action": "close_tab", "tab": 0},
+    {"action": "upload_file", "text": "report.pdf"},
+    {"action": "upload_file", "text": "report.pdf", "coordinate": [10, 20]},
+    {"action": "accept_dialog"},
+    {"action": "accept_dialog", "text": "Ada"},
+    {"action": "dismiss_dialog"},
     {"action": "answer", "text": "42"},
     {"action": "terminate", "status": "success"},
     {"action": "ask_user", "text": "which one?"},
@@ -73,6 +78,17 @@ def test_schema_names_every_parameter_once() -> None:
     assert parameters["required"] == ["action"]
     assert all(schema["description"].strip() for schema in parameters["properties"].values())
     assert "left_click_drag" in parameters["properties"]["start_coordinate"]["description"]
+
+
+def test_variants_give_each_verb_its_parameters() -> None:
+    variants = computer_use_schema()["function"]["parameters"]["x-variants"]
+    found = {verb: each for each in variants for verb in each["properties"]["action"]["enum"]}
+    assert set(found) == set(ACTIONS)
+    assert sum(len(each["properties"]["action"]["enum"]) for each in variants) == len(ACTIONS)
+    for verb, kind in ACTIONS.items():
+        assert list(found[verb]["properties"]) == list(kind.model_fields)
+        needed = {name for name, field in kind.model_fields.items() if field.is_required()}
+        assert set(found[verb]["required"]) == {"action", *needed}
 
 
 @pytest.mark.parametrize(

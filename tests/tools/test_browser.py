@@ -266,6 +266,6 @@ async def test_a_killed_browser_is_an_error_in_one_line(site: Site) -> None:
         await browser.observe()
         await browser.page.context.close()
         assert browser._session is not None
-        await browser._session._browser.close()  # type: ignore[union-attr]
+        await browser._session.process.browser.close()  # type: ignore[union-attr]
         with pytest.raises(BrowserError):
             await act(browser, "reload")

@@ -1,7 +1,9 @@
 """Names of keys in the spellings that models use."""
 
+import re
+
 import pytest
-from saccade.tools.keys import playwright_key, split_chord
+from saccade.tools.keys import key_pattern, playwright_key, split_chord
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,15 @@ from saccade.tools.keys import playwright_key, split_chord
 )
 def test_playwright_key(written: str, pressed: str) -> None:
     assert playwright_key(written) == pressed
+
+
+def test_every_name_of_the_pattern_is_known() -> None:
+    names = re.fullmatch(r"\^\(\?:\[ -~\]\|\\p\{L\}\|(.*)\)\$", key_pattern())
+    assert names
+    assert {"Enter", "ctrl", "Page_Up", "page_up", "f11"} <= set(names[1].split("|"))
+    for name in names[1].split("|"):
+        assert playwright_key(name)
+        assert split_chord(name) == [name]
 
 
 def test_unknown_keys_name_near_ones() -> None:

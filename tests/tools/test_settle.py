@@ -25,6 +25,27 @@ async def test_late_answers_are_in_the_effect(shared: Browser, site: Site, delay
     assert effect.changed > 0.5
 
 
+async def test_the_same_request_at_every_click_is_no_poll(shared: Browser, site: Site) -> None:
+    script = "fetch('/wait?ms=150').then(() => it.textContent = ++n)"
+    button = f'<button style="font-size:99px" onclick="{script}">ask</button>'
+    body = f"{button}<h1 id=it>0</h1><script>n = 0</script>"
+    await goto(shared, site, "/again", body)
+    for count in range(1, 8):
+        assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))).visible
+        assert await shared.evaluate("n") == count
+
+
+async def test_a_poll_is_soon_not_waited_for(shared: Browser, site: Site) -> None:
+    poll = "(function poll() { fetch('/wait?ms=250').finally(poll) })()"
+    await goto(shared, site, "/polls", f"<h1>polls</h1><script>{poll}</script>")
+    looks = []
+    for _ in range(3):
+        await shared.page.wait_for_timeout(300)
+        looks.append(await shared.observe())
+    assert looks[-1].settled
+    assert looks[-1].seconds < 0.24
+
+
 async def test_a_slow_document_is_waited_for(shared: Browser, site: Site) -> None:
     await goto(shared, site, "/slow-link", "<a style='font-size:99px' href='/wait?ms=2200'>go</a>")
     effect = await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))
@@ -92,3 +113,57 @@ async def test_two_looks_at_a_focused_field_are_equal(shared: Browser, site: Sit
     assert all(same(looks[0], look) for look in looks)
     await shared.evaluate("document.activeElement.blur()")
     assert changed_fraction(looks[0], (await shared.observe()).image) > 0, "the caret is not visible"
+
+
+AT_WORK = {
+    "a timer": "setTimeout(() => document.body.style.background = 'green', 300)",
+    "timers in a chain": "setTimeout(() => setTimeout(() => "
+    "document.body.style.background = 'green', 200), 200)",
+    "a timer and then a request": "setTimeout(() => fetch('/wait?ms=300').then(() => "
+    "document.body.style.background = 'green'), 250)",
+    "frame callbacks": "n = 0; (function go() { ++n < 24 ? requestAnimationFrame(go) : "
+    "document.body.style.background = 'green' })()",
+    "an interval": "n = 0; t = setInterval(() => ++n == 20 && (clearInterval(t), "
+    "document.body.style.background = 'green'), 20)",
+    "a timer of a frame": "frames[0].setTimeout(() => document.body.style.background = 'green', 300)",
+}
+
+
+@pytest.mark.parametrize("script", AT_WORK.values(), ids=AT_WORK)
+async def test_what_a_click_sets_in_motion_is_waited_for(shared: Browser, site: Site, script: str) -> None:
+    """The label changes at once, so a look that waits for any change would see too little."""
+    button = f'<button style="font-size:99px" onclick="this.textContent=1; {script}">ask</button>'
+    await goto(shared, site, "/work", f"{button}<iframe hidden srcdoc='x'></iframe>")
+    effect = await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))
+    assert effect.changed > 0.5
+    seen = await shared.observe()
+    assert seen.settled
+    assert seen.image.getpixel((900, 600)) == (0, 128, 0)
+
+
+async def test_endless_work_is_soon_not_waited_for(shared: Browser, site: Site) -> None:
+    body = """<p id=it>x</p><script>
+      const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+      (async () => { for (;;) { await sleep(100); it.textContent = Date.now(); } })();
+    </script>"""
+    await goto(shared, site, "/loop", body)
+    looks = []
+    for _ in range(4):
+        await shared.evaluate("0")  # so that the next look is a new one
+        looks.append((await shared.observe()).seconds)
+    assert looks[-1] < 0.5
+
+
+async def test_timers_of_pages_work_as_before(shared: Browser, site: Site) -> None:
+    script = """async () => {
+      const seen = [];
+      setTimeout((a, b) => seen.push(a + b), 1, 2, 3);
+      setTimeout("window.text = 1", 1);
+      clearTimeout(setTimeout(() => seen.push("cleared"), 1));
+      const id = setInterval(function () { seen.push(this === window); clearInterval(id); }, 1);
+      await new Promise((done) => requestAnimationFrame((at) => { seen.push(typeof at); done(); }));
+      await new Promise((done) => setTimeout(done, 30));
+      return [seen.sort().map(String), window.text, String(setTimeout).includes("native code")];
+    }"""
+    await goto(shared, site, "/timers", "<h1>timers</h1>")
+    assert await shared.evaluate(script) == [["5", "number", "true"], 1, True]

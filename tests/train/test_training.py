@@ -46,7 +46,8 @@ def one_batch(scene: Scene, turns: int, bucket: str = "named"):
     return to_device(tensors | places(tensors["targets"]), "cpu", augment=False)
 
 
-def test_branches_equal_whole_sequences(scene, trainee):
+@pytest.mark.parametrize("shared", [True, False])
+def test_branches_equal_whole_sequences(scene, trainee, shared):
     """The cached image expanded to branches gives what the product's forward over a whole sequence gives."""
     tokenizer, model = make_tokenizer(), trainee.model
     turns = TaskWriter(scene, random.Random(2), "train").turns(2)
@@ -57,7 +58,8 @@ def test_branches_equal_whole_sequences(scene, trainee):
     after = trainee.branch_positions(branches)
     with torch.no_grad():
         cache = trainee.see(images)[2]
-        branched = model(branches, after, cache.expand(2))
+        trainee.shares_prefix = shared
+        branched = trainee.decode_branches(branches, after, cache, 2)[0]
         grid = torch.tensor([[1, SMALL.rows, SMALL.columns]])
         whole = model(
             torch.cat((prefix, branches[1]))[None],

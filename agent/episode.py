@@ -1,0 +1,355 @@
+"""One run in progress. `Episode.advance` is the loop's body: observe, decide, check, act, record.
+
+Knows the browser, the decider, the people around the run and the journal; how a run is opened and closed is
+the agent's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha1
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from playwright.async_api import Error as PageError
+
+from ..errors import ActionError, PolicyError, SaccadeError
+from ..tools.actions import Action, Answer, AskUser, Terminate
+from ..tools.geometry import Geometry
+from ..tools.observation import Effect, Observation
+from ..vision.screen import same
+from .calls import Vocabulary
+from .conditions import holds, value_of
+from .decide import Decider, Turn
+from .events import Event, Planned, Seen
+from .journal import Journal
+from .loops import Limits, check_limits, repetition_note
+from .memory import make_memory
+from .people import UNSEEN, People, taken_over
+from .protocol import NO_USAGE, ChatModel, ToolCall
+from .results import LOOKED_AT, Finish, verify
+from .run import Outcome, Run, Step, Timings
+from .secrets import Secrets
+from .state import take_state
+from .target import Target
+from .usertools import UseTool
+
+if TYPE_CHECKING:
+    from ..tools import Browser
+    from .agent import Agent
+
+INTERRUPTED = Outcome("interrupted", "the run was interrupted")
+MOST_REJECTIONS = 2
+MARGIN_PX = 12
+FOCUS_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    effect: Effect | None = None
+    error: str | None = None
+    user_reply: str | None = None
+    output: str | None = None
+
+
+class Episode:
+    """`outcome` stays None while the run may go on."""
+
+    def __init__(
+        self,
+        agent: "Agent",
+        model: ChatModel,
+        browser: "Browser",
+        journal: Journal,
+        limits: Limits,
+        emit: Callable[[Event], None],
+    ):
+        self.agent = agent
+        self.model = model
+        self.browser = browser
+        self.journal = journal
+        self.limits = limits
+        self.emit = emit
+        self.secrets: Secrets = agent.secrets
+        self.people = People(agent.control, emit, agent.approve, agent.ask_before, agent.ask_user)
+        about = self.secrets.describe() if self.secrets else ""
+        self.memory = make_memory(model.preferences.memory, agent.task, about, agent.max_context)
+        self.vocabulary = Vocabulary([*self.memory.tools, *agent.tools], agent.output)
+        self.decider = Decider(agent.task, model, browser, self.vocabulary, agent.thinking, agent.zoom)
+        self.steps: list[Step] = []
+        self.outcome: Outcome | None = None
+        self.final_path: Path | None = None
+        self.checks = NO_USAGE
+        self._queue: tuple[ToolCall, ...] = ()
+        self._last: Observation | None = None
+        self._told: list[str] = []
+        self._rejections = 0
+        self._start = perf_counter()
+        self._earlier_s = 0.0
+
+    async def advance(self) -> Step:
+        """One step: observe, decide, check, act, record."""
+        (observation, screenshot_path), observe_s = await timed(self.observe())
+        turn = await self.decide(observation)
+        result, act_s = await timed(self.act(turn, observation))
+        step = Step(
+            index=len(self.steps),
+            url=observation.url,
+            title=observation.title,
+            screenshot_path=screenshot_path,
+            screen=fingerprint(observation),
+            thought=turn.thought,
+            text=turn.text,
+            call=turn.call,
+            action=turn.action,
+            effect=result.effect,
+            error=result.error,
+            user_reply=result.user_reply,
+            result=result.output,
+            told=tuple(self._told),
+            targets=turn.targets,
+            continues=turn.continues,
+            thinking=turn.thinking,
+            confidence=turn.confidence,
+            usage=turn.usage,
+            timings=split_time(observe_s, turn.seconds, turn.timings, act_s),
+        )
+        self._queue, self._told = (() if result.error else turn.further), []
+        return await self.record(step)
+
+    async def observe(self) -> tuple[Observation, Path]:
+        """The page, once nobody else acts in it, as the model may see it."""
+        changed = await self.people.wait(self.browser, self._last)
+        if changed is not None:
+            self._hear(taken_over(changed))
+        for text in self.agent.control.hear():
+            self._hear(f"The user says: {text}")
+        observation = await self.secrets.cover(await self.browser.observe(), self.browser)
+        path = self.journal.save_screenshot(f"{len(self.steps):03d}", observation.image)
+        self.emit(Seen(len(self.steps), observation.image, observation.url))
+        return observation, path
+
+    async def decide(self, observation: Observation) -> Turn:
+        """The next call of the last reply while the page is as it was, else a new reply."""
+        undisturbed = not self._told and self._undisturbed(observation)
+        self._last = observation
+        if self._queue and undisturbed:
+            call, *further = self._queue
+            return await self.decider.follow_up(call, tuple(further), observation)
+        if self._queue:
+            self.memory.tell(
+                f"The page changed, so {len(self._queue)} further calls of that reply were not done."
+            )
+        messages = self.memory.see(observation)
+        decided = self.decider.decide(messages, observation, self.steps)
+        turn, _ = await asyncio.gather(decided, self._save_state())
+        return turn
+
+    async def act(self, turn: Turn, observation: Observation) -> Result:
+        """Do it, once people let it happen; an end needs no doing."""
+        if turn.error or turn.action is None:
+            return Result(error=turn.error)
+        action = turn.action
+        self.emit(Planned(len(self.steps), observation.image, observation.url, turn.thought, action))
+        changed = await self.people.wait(self.browser, observation)
+        if changed is not None and changed > UNSEEN:
+            return Result(error="the user acted in the page meanwhile: look again")
+        denial = await self.people.permit(action, turn.risk, observation)
+        if denial:
+            return Result(error=denial)
+        match action:
+            case Answer() | Terminate() | Finish():
+                return Result()
+            case AskUser() as question:
+                return Result(user_reply=await self.people.answer(question.text))
+            case UseTool() as use:
+                return await self.use(use)
+            case _:
+                return await self.execute(action, turn)
+
+    async def execute(self, action: Any, turn: Turn) -> Result:
+        try:
+            filled: Action = self.secrets.fill(action, self.browser.address, turn.targets)
+            effect = await self.browser.execute(filled)
+        except (ActionError, PolicyError) as error:
+            return Result(error=self.secrets.scrub(str(error)))
+        said = {name: getattr(effect, name) and self.secrets.scrub(getattr(effect, name)) for name in SAID}
+        effect = replace(effect, **said)
+        return Result(effect, effect.error)
+
+    async def use(self, tool: UseTool) -> Result:
+        """Whatever a tool of the user raises is an observation: the run goes on."""
+        try:
+            return Result(output=self.secrets.scrub(await tool.run(self.browser)))
+        except Exception as error:
+            return Result(error=self.secrets.scrub(f"{tool.action}: {error or type(error).__name__}"))
+
+    async def record(self, step: Step) -> Step:
+        """Journal the step, remember it, show it, judge it; in this order."""
+        step = replace(step, note=repetition_note([*self.steps, step], self.limits))
+        self.journal.append(step)
+        self.steps.append(step)
+        self.memory.record(step)
+        self.emit(step)
+        if self.agent.on_step:
+            await value_of(self.agent.on_step(step))
+        self.outcome = await self.judge(step)
+        return step
+
+    async def judge(self, step: Step) -> Outcome | None:
+        """How the run ends with this step, or None. The page's word counts before the model's."""
+        claim = claimed(step)
+        if self.agent.until is not None:
+            if await holds(self.agent.until, self.browser):
+                await self._save_final()
+                met = Outcome("success", "the page meets the condition")
+                return replace(claim, status=met.status, reason=met.reason) if claim else met
+            if claim and claim.status == "success":
+                return replace(
+                    claim, status="failure", reason="the model reported success, the page does not"
+                )
+        if claim and claim.status == "success" and self.agent.verify:
+            return await self._verified(claim)
+        return claim or check_limits(self.steps, self.seconds, self.limits)
+
+    def take_up(self, steps: Sequence[Step]) -> None:
+        """Go on after these steps of an earlier process: the memory sees them as if they were new."""
+        for step in steps:
+            for text in step.told:
+                self.memory.tell(text)
+            if not step.continues:
+                self.memory.see(seen_at(step))
+            self.memory.record(step)
+            self.steps.append(step)
+            self._earlier_s += step.timings.total
+        if steps:
+            self._hear("The run was cut off here and goes on in a new browser window.")
+
+    @property
+    def seconds(self) -> float:
+        """Of this process by the clock, of earlier ones by their steps."""
+        return perf_counter() - self._start + self._earlier_s
+
+    def finish(self) -> Run:
+        """The Run, written as the result; without an outcome it was interrupted."""
+        run = Run(
+            task=self.agent.task,
+            model=self.model.name,
+            outcome=self.outcome or INTERRUPTED,
+            steps=tuple(self.steps),
+            seconds=self.seconds,
+            folder=self.journal.folder,
+            final_path=self.final_path,
+            checks=self.checks,
+        )
+        self.journal.finish(run)
+        return run
+
+    def _hear(self, text: str) -> None:
+        self._told.append(text)
+        self.memory.tell(text)
+
+    def _undisturbed(self, now: Observation) -> bool:
+        """Whether what the last action changed lies within what was just acted on: a field that loses the
+        focus changes too.
+        """
+        if not self.steps or self._last is None:
+            return False
+        last, effect = self.steps[-1], self.steps[-1].effect
+        if effect is None or not effect.visible:
+            return not last.error
+        if effect.navigated or effect.new_tab or effect.dialog or not last.targets:
+            return False
+        targets = [target for step in self.steps[-FOCUS_STEPS:] for target in step.targets.values()]
+        return not changed_elsewhere(self._last, now, targets)
+
+    async def _verified(self, claim: Outcome) -> Outcome | None:
+        """An independent look; a claim that it rejects goes back to the model, a bounded number of times."""
+        judge = self.agent.verify
+        model = self.model if isinstance(judge, bool) else judge
+        final = await self._save_final()
+        screens = [(step.number, step.screenshot) for step in self.steps[-LOOKED_AT:]]
+        said = claim.answer or claim.reason
+        verdict = await verify(model, self.agent.task, said, [*screens, (len(self.steps) + 1, final.image)])
+        self.checks += verdict.usage
+        if verdict.success is not False:
+            evidence = verdict.evidence if verdict.evidence is not None else claim.evidence
+            return replace(claim, verified=verdict.success, evidence=evidence)
+        self._rejections += 1
+        if self._rejections < MOST_REJECTIONS:
+            self.memory.tell(f"A check of the screenshots says that the task is not done: {verdict.reason}")
+            return check_limits(self.steps, self.seconds, self.limits)
+        return replace(claim, status="failure", reason=f"a check says no: {verdict.reason}", verified=False)
+
+    async def _save_final(self) -> Observation:
+        final = await self.secrets.cover(await self.browser.observe(), self.browser)
+        self.final_path = self.journal.save_screenshot("final", final.image)
+        return final
+
+    async def _save_state(self) -> None:
+        """For `resume`. A page that is just leaving has no state; the next step saves it again."""
+        if self.browser.cdp_url is None:
+            try:
+                self.journal.save_state(await take_state(self.browser))
+            except (PageError, SaccadeError):
+                return
+
+
+SAID = ("error", "dialog")
+
+
+def claimed(step: Step) -> Outcome | None:
+    """The end that the step itself asks for, or None."""
+    match step.action:
+        case _ if step.error:
+            return None
+        case Answer(text=text):
+            return Outcome("success", "the model answered", text, evidence=step.number)
+        case Finish(output=output, evidence=evidence):
+            said = output.model_dump_json()
+            return Outcome("success", "the model answered", said, output, evidence or step.number)
+        case Terminate(status="success"):
+            return Outcome("success", "the model reported success")
+        case Terminate():
+            return Outcome("failure", "the model gave up")
+        case AskUser(text=question) if step.user_reply is None:
+            return Outcome("needs_user", question)
+    return None
+
+
+def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Target]) -> bool:
+    """Whether anything changed that does not lie on one of the targets, or just around it."""
+    if before.image.size != after.image.size:
+        return True
+    patched = after.image.copy()
+    for target in targets:
+        x, y, width, height = target.box
+        left, top = after.geometry.css_to_image((x - MARGIN_PX, y - MARGIN_PX))
+        right, bottom = after.geometry.css_to_image((x + width + MARGIN_PX, y + height + MARGIN_PX))
+        box = (max(round(left), 0), max(round(top), 0), round(right), round(bottom))
+        patched.paste(before.image.crop(box), box[:2])
+    return not same(before.image, patched)
+
+
+def seen_at(step: Step) -> Observation:
+    """The look that a journaled step began with, as far as a memory needs it."""
+    image = step.screenshot
+    return Observation(image, Geometry(*image.size, *image.size), step.url, step.title)
+
+
+def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s: float) -> Timings:
+    """What the model does not account for counts as decoding."""
+    vision, prefill = reply.get("vision", 0.0), reply.get("prefill", 0.0)
+    decode = reply.get("decode", max(0.0, reply_s - vision - prefill))
+    return Timings(observe_s, vision, prefill, decode, act_s)
+
+
+def fingerprint(observation: Observation) -> str:
+    """Equal for pixel-identical screens."""
+    return sha1(observation.image.tobytes(), usedforsecurity=False).hexdigest()[:16]
+
+
+async def timed(work: Awaitable[Any]) -> tuple[Any, float]:
+    start = perf_counter()
+    return await work, perf_counter() - start

@@ -1,0 +1,132 @@
+"""How much a step thinks, from evidence; and the second looks that cost a reply."""
+
+import pytest
+from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
+from saccade.agent.thinking import effort_for
+
+CLICK = {"action": "left_click", "coordinate": [500, 300]}
+OTHER = {"action": "left_click", "coordinate": [100, 900]}
+LONG = Preferences((640, 480), "conversation")
+LOOPS = pytest.mark.asyncio(loop_scope="module")
+
+
+def efforts(steps) -> list[tuple[str, int | None, str]]:
+    found = [effort_for("auto", steps[:i]) for i in range(len(steps) + 1)]
+    return [(str(it.thinking), getattr(it.thinking, "max_tokens", None), it.reason) for it in found]
+
+
+def test_the_first_step_thinks_and_routine_does_not(make_step):
+    steps = [make_step(0, CLICK), make_step(1, OTHER)]
+    assert efforts(steps) == [
+        ("deep", 1024, "the first step"),
+        ("fast", None, "routine"),
+        ("fast", None, "routine"),
+    ]
+
+
+def test_trouble_thinks_more_each_time(make_step):
+    steps = [
+        make_step(0, CLICK),
+        make_step(1, OTHER, changed=0.0),
+        make_step(2, None, error="no action found in the reply"),
+        make_step(3, OTHER, changed=0.0),
+        make_step(4, CLICK),
+    ]
+    assert efforts(steps)[2:] == [
+        ("deep", 1024, "no visible change"),
+        ("deep", 2048, "an error"),
+        ("deep", 4096, "no visible change"),
+        ("fast", None, "routine"),
+    ]
+
+
+def test_an_unsure_or_repeated_step_thinks(make_step):
+    assert efforts([make_step(0, CLICK, confidence=0.2)])[-1] == ("deep", 1024, "low confidence")
+    same = [make_step(i, CLICK, screen="same") for i in range(2)]
+    assert efforts(same)[-1] == ("deep", 1024, "a repeated action")
+
+
+def test_a_quiet_action_is_no_trouble(make_step):
+    assert efforts([make_step(0, {"action": "wait", "time": 1}, changed=0.0)])[-1][2] == "routine"
+
+
+def test_asked_modes_are_taken_at_their_word(make_step):
+    steps = [make_step(0, CLICK, changed=0.0)]
+    assert effort_for("fast", steps).thinking == "fast"
+    assert effort_for("deep", []).thinking == "deep"
+
+
+class Modes(ScriptedModel):
+    """Notes the thinking mode of each request."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.modes: list[str] = []
+
+    async def reply(self, messages, tools, thinking="auto") -> Reply:
+        self.modes.append(str(thinking))
+        return await super().reply(messages, tools, thinking)
+
+
+def modes_of(agent: Agent, script, preferences: Preferences = LONG) -> Modes:
+    agent.model = Modes(script, preferences, Usage(10, 0, 2, 3))
+    return agent.model
+
+
+@LOOPS
+async def test_modes_of_a_run_and_what_each_cost(start):
+    agent = await start("/counter", [])
+    dead = {"action": "left_click", "coordinate": [500, 900]}
+    press = {"action": "left_click", "coordinate": [500, 250]}
+    model = modes_of(agent, [press, dead, dead, {"action": "terminate", "status": "success"}])
+    run = await agent.run()
+    assert model.modes == ["deep", "fast", "fast", "deep"]
+    assert {mode: (it.steps, it.tokens) for mode, it in run.by_thinking.items()} == {
+        "deep": (2, 10),
+        "fast": (2, 10),
+    }
+
+
+@LOOPS
+async def test_a_snapshot_model_thinks_as_it_was_trained(start):
+    agent = await start("/counter", [])
+    model = modes_of(agent, [{"action": "answer", "text": "1"}], Preferences((640, 480), "snapshot"))
+    await agent.run()
+    assert model.modes == ["auto"]
+
+
+@LOOPS
+async def test_a_risky_action_without_thought_is_thought_over(start, browser):
+    order = {"action": "left_click", "coordinate": [500, 550]}
+    field = {"action": "type", "text": "Ada", "coordinate": [500, 150]}
+    agent = await start("/pay", [])
+    model = modes_of(agent, [field, order, {"action": "answer", "text": "I would rather not"}])
+    run = await agent.run()
+    assert model.modes == ["deep", "fast", "deep"]
+    assert run.answer == "I would rather not"
+    assert run.steps[1].usage == Usage(20, 0, 4, 6)
+    assert await browser.evaluate("document.title") == "Pay"
+
+
+@LOOPS
+async def test_zoom_refines_where_the_action_lands(start, browser):
+    """The first look is off by half a screen's height; in the enlarged part the middle is the right place."""
+    sure = Reply(calls=[ToolCall("computer_use", {"action": "left_click", "coordinate": [500, 520]})])
+    closer = {"action": "left_click", "coordinate": [500, 100]}
+    agent = await start("/counter", [], zoom="always", max_steps=1)
+    model = modes_of(agent, [sure, closer])
+    run = await agent.run()
+    assert run.steps[0].action.coordinate == (500, 381)
+    assert run.steps[0].call.arguments["coordinate"] == [500, 381]
+    assert await browser.evaluate("n") == 1
+    assert model.seen[1][0]["content"][0]["image"].size == (640, 480)
+    assert model.modes == ["deep", "fast"]
+
+
+@LOOPS
+async def test_zoom_auto_looks_again_only_when_it_may_pay(start):
+    big = {"action": "left_click", "coordinate": [500, 250]}
+    agent = await start("/counter", [], zoom="auto", max_steps=1)
+    assert modes_of(agent, [big, big]).modes == []
+    await agent.run()
+    assert len(agent.model.modes) == 1

@@ -1,0 +1,175 @@
+// Runs in our isolated world of a page: what the look and the click ask about it.
+globalThis.saccade ??= (() => {
+  const LONGEST_WORK_MS = 1000;
+  const LONGEST_ANIMATION_MS = 1000;
+  const LONGEST_NAME = 80;
+  const FRAMES = ["iframe", "frame"];
+  const BUTTONS = ["submit", "button", "reset"];
+  const CONTROLS = "a, button, input, select, textarea, option, label, summary, [role], [onclick], [contenteditable]";
+  const ROLES = {
+    button: "button", textarea: "textbox", option: "option", summary: "button", img: "img", canvas: "canvas",
+    nav: "navigation", main: "main", dialog: "dialog", table: "table", td: "cell", th: "columnheader", tr: "row",
+    li: "listitem", video: "video", h1: "heading", h2: "heading", h3: "heading", h4: "heading",
+  };
+  const INPUT_ROLES = {
+    button: "button", submit: "button", reset: "button", image: "button", file: "button", checkbox: "checkbox",
+    radio: "radio", range: "slider", number: "spinbutton", search: "searchbox",
+  };
+  const FORMS = {
+    date: "a date such as 2026-11-25", month: "a month such as 2026-11", week: "a week such as 2026-W48",
+    time: "a time such as 14:30", "datetime-local": "a date and time such as 2026-11-25 14:30",
+    color: "a colour such as #ff8800 or teal", range: "a number",
+  };
+  let patience = LONGEST_WORK_MS;
+
+  const frame = () => new Promise(requestAnimationFrame);
+
+  // Asks work.js in this window and in every frame of its origin whether the page is at work.
+  const atWork = (view = window) => {
+    try {
+      if (!view.dispatchEvent(new Event("saccade-busy", { cancelable: true }))) return true;
+      return Array.from(view.frames ?? [], (_, i) => view.frames[i]).some(atWork);
+    } catch {
+      return false; // a frame of another origin
+    }
+  };
+
+  // A page that outlasts our patience gets less of it the next time, until it rests.
+  const workEnds = async () => {
+    const start = performance.now();
+    while (atWork()) {
+      if (performance.now() - start > patience) return void (patience /= 4);
+      await frame();
+    }
+    patience = LONGEST_WORK_MS;
+  };
+
+  const ends = (it) =>
+    it.playState === "running" && it.effect?.getComputedTiming().endTime < LONGEST_ANIMATION_MS;
+  const animationsEnd = () =>
+    Promise.allSettled(document.getAnimations().filter(ends).map((it) => it.finished));
+
+  const clean = (text) => (text ?? "").replace(/\s+/g, " ").trim().slice(0, LONGEST_NAME);
+
+  // The deepest element with the focus, or at a point, through open shadow roots.
+  const inShadow = (element, step) => {
+    for (let inner; element?.shadowRoot && (inner = step(element.shadowRoot)) && inner !== element; ) element = inner;
+    return element;
+  };
+
+  const nameOf = (element) => {
+    if (["html", "body"].includes(element.localName)) return "";
+    const root = element.getRootNode();
+    const byIds = (ids) => ids?.split(/\s+/).map((id) => root.getElementById?.(id)?.textContent).join(" ");
+    return clean(byIds(element.getAttribute("aria-labelledby"))) || clean(element.getAttribute("aria-label"))
+      || clean(Array.from(element.labels ?? [], (it) => it.textContent).join(" "))
+      || clean(element.alt) || (BUTTONS.includes(element.type) && clean(element.value))
+      || clean(element.placeholder) || clean(element.title) || clean(element.textContent);
+  };
+
+  const roleOf = (element) => {
+    const { localName: tag, type } = element;
+    const told = element.getAttribute("role");
+    if (told) return told;
+    if (tag === "input") return INPUT_ROLES[type] ?? "textbox";
+    if (tag === "select") return element.multiple || element.size > 1 ? "listbox" : "combobox";
+    if (tag === "a") return element.href ? "link" : "";
+    return ROLES[tag] ?? (element.isContentEditable ? "textbox" : "");
+  };
+
+  const describe = (element, dx = 0, dy = 0) => {
+    const box = element.getBoundingClientRect();
+    const numbers = [box.x + dx, box.y + dy, box.width, box.height].map((it) => Math.round(it * 10) / 10);
+    return { tag: element.localName, role: roleOf(element), name: nameOf(element), box: numbers };
+  };
+
+  // What a click there means: the control around the element that it lands on. Frames of this origin are
+  // entered; for a frame of another, `inside` says where in it.
+  const at = (x, y, dx = 0, dy = 0, root = document) => {
+    const element = inShadow(root.elementFromPoint(x, y), (it) => it.elementFromPoint(x, y));
+    if (!element) return null;
+    if (!FRAMES.includes(element.localName)) return describe(element.closest(CONTROLS) ?? element, dx, dy);
+    const box = element.getBoundingClientRect();
+    const left = box.x + element.clientLeft, top = box.y + element.clientTop;
+    const inner = element.contentDocument;
+    if (inner) return at(x - left, y - top, dx + left, dy + top, inner) ?? describe(element, dx, dy);
+    return { ...describe(element, dx, dy), inside: [x - left, y - top, dx + left, dy + top] };
+  };
+
+  const focused = (root = document) => {
+    const element = inShadow(root.activeElement, (it) => it.activeElement);
+    return FRAMES.includes(element?.localName) && element.contentDocument ? focused(element.contentDocument) : element;
+  };
+
+  // What asked.js has seen the page ask for since the last time.
+  const asked = () => {
+    let told = "";
+    const hear = (event) => (told = String(event.detail));
+    addEventListener("saccade-told", hear);
+    dispatchEvent(new Event("saccade-asked"));
+    removeEventListener("saccade-told", hear);
+    return told.split(",").filter(Boolean);
+  };
+
+  const facts = () => {
+    const root = document.scrollingElement;
+    const focus = focused();
+    return {
+      width: innerWidth, height: innerHeight, title: document.title,
+      scroll: [scrollX, scrollY,
+        Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
+      focus: focus && focus.localName !== "body" ? describe(focus) : null,
+      takes: (focus?.localName === "input" && FORMS[focus.type]) || null, asked: asked(),
+    };
+  };
+
+  const pad = (number, digits = 2) => String(number).padStart(digits, "0");
+  const day = (it) => `${pad(it.getFullYear(), 4)}-${pad(it.getMonth() + 1)}-${pad(it.getDate())}`;
+  const minute = (it) => `${pad(it.getHours())}:${pad(it.getMinutes())}`;
+  const colour = (text) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    const tries = ["#000001", "#000002"].map((start) => ((pen.fillStyle = start), (pen.fillStyle = text), pen.fillStyle));
+    return tries[0] === tries[1] ? tries[0] : null;
+  };
+  const date = (text, form) => {
+    const it = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text);
+    return isNaN(it) ? null : form(it);
+  };
+  const READ = {
+    date: (text) => date(text, day),
+    month: (text) => date(/^\d{4}-\d\d$/.test(text) ? `${text}-01T00:00` : text, (it) => day(it).slice(0, 7)),
+    time: (text) => date(`2000-01-01 ${text.replace(/(\d)([ap]m)/i, "$1 $2")}`, minute),
+    "datetime-local": (text) => date(text, (it) => `${day(it)}T${minute(it)}`),
+    week: (text) => text,
+    color: colour,
+    range: (text) => text,
+  };
+
+  // Fields whose value is not typed letter by letter: set it from text. Null: the focus is in another field.
+  const fill = (text) => {
+    const field = focused();
+    const read = field?.localName === "input" && READ[field.type];
+    if (!read) return null;
+    const value = read(text.trim());
+    const before = field.value;
+    if (value !== null) field.value = value;
+    if (value === null || (value !== "" && field.value === "")) {
+      field.value = before;
+      return `the field takes ${FORMS[field.type]}, not ${JSON.stringify(text)}`;
+    }
+    field.dispatchEvent(new Event("input", { bubbles: true, composed: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    return "";
+  };
+
+  // Two frames, then timers and finite animations that the page has going; the facts of what is left.
+  const settle = async () => {
+    await frame();
+    await frame();
+    await workEnds();
+    await animationsEnd();
+    return facts();
+  };
+
+  return { settle, at, fill };
+})();

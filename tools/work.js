@@ -1,0 +1,59 @@
+// Runs in every frame before the page's own scripts. Counts the timers and frame callbacks that the page has
+// going, so that a look can wait for what comes of a click a moment later. What repeats for ever is no work:
+// a callback inherits the birth of the one that asked for it, and nothing older than a second counts.
+(() => {
+  const LONGEST_MS = 1000;
+  const TICK_MS = 50; // an interval this short draws; a longer one polls
+  const births = new Map();
+  const now = performance.now.bind(performance);
+  let running = null;
+
+  const run = (birth, callback, self, given) => {
+    const outer = running;
+    running = birth;
+    try {
+      return Reflect.apply(callback, self, given);
+    } finally {
+      running = outer;
+    }
+  };
+
+  const count = (name, kind, delayOf, once) => {
+    window[name] = new Proxy(window[name], {
+      apply(native, self, given) {
+        const [callback, ...rest] = given;
+        if (typeof callback !== "function") return Reflect.apply(native, self, given);
+        const birth = running ?? now();
+        const due = now() + delayOf(rest);
+        const wrapped = function (...values) {
+          if (once) births.delete(kind + id);
+          return run(birth, callback, this, values);
+        };
+        const id = Reflect.apply(native, self, [wrapped, ...rest]);
+        if (due - birth < LONGEST_MS) births.set(kind + id, birth);
+        return id;
+      },
+    });
+  };
+
+  const uncount = (name, kind) => {
+    window[name] = new Proxy(window[name], {
+      apply(native, self, given) {
+        births.delete(kind + given[0]);
+        return Reflect.apply(native, self, given);
+      },
+    });
+  };
+
+  const interval = (delay) => (delay > TICK_MS ? Infinity : delay);
+  count("setTimeout", "timer", ([delay]) => Number(delay) || 0, true);
+  count("setInterval", "timer", ([delay]) => interval(Number(delay) || 0), false);
+  count("requestAnimationFrame", "frame", () => 0, true);
+  uncount("clearTimeout", "timer");
+  uncount("clearInterval", "timer");
+  uncount("cancelAnimationFrame", "frame");
+
+  addEventListener("saccade-busy", (event) => {
+    for (const birth of births.values()) if (now() - birth < LONGEST_MS) return event.preventDefault();
+  });
+})();
