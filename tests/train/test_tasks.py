@@ -127,7 +127,7 @@ def test_the_same_words_mean_the_same_step(sample):
 def test_most_kinds_of_turns_are_there(sample):
     kinds = {turn.kind for _, turn, _ in sample.turns}
     expected = """button link field search select option checkbox radio tab icon switch section day date done
-    settled form ticks choice slider drag menu answer count scroll confirm dismiss double right hover
+    settled form ticks choice slider drag menu answer count scroll dismiss double right hover
     remove clear key""".split()
     assert set(expected) - kinds == set()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..pages.page import Element, Select, Slider
 from ..render import Scene
-from .clause import Clause, Step, Turn, done_step, relative_centre, snapshot_text
+from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, snapshot_text
 from .filling import form_clause, searching, typing
 from .goals import goal
 from .imagined import anywhere, imagined
@@ -117,9 +117,8 @@ class TaskWriter:
         return found and self._turn([found[0]], found[1], found[0].step or done_step(), found[0].kind)
 
     def _reading(self) -> Turn | None:
-        if self.rng.random() < 0.25:
-            clause = copying(self.see)
-            return clause and self._embed(clause)
+        if self.rng.random() < 0.35 and (copied := copying(self.see)):
+            return self._embed(copied)
         clause = answering(self.see)
         return clause and self._embed(clause, is_last=True)
 
@@ -142,7 +141,10 @@ class TaskWriter:
         lines: list[str] = []
         for i, clause in enumerate(clauses):
             is_done = clause.step is None or (
-                clause.told and not clause.more and i < len(clauses) - 1 and self.rng.random() < 0.6
+                clause.told
+                and OPEN_END not in clause.more
+                and i < len(clauses) - 1
+                and self.rng.random() < 0.6
             )
             if not is_done:
                 assert clause.step is not None

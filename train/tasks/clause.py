@@ -7,6 +7,7 @@ from ..tokenizer import PHRASES
 
 Box = tuple[float, float, float, float]
 MAX_LINES = 12
+OPEN_END = "..."  # among what follows: nobody can say how many steps are left
 
 
 @dataclass

@@ -89,6 +89,8 @@ def by_concept(see: Sight, element: Element) -> Clause | None:
         text = see.say.fill(CONCEPT[concept])
         if concept == "cart" and element.context and see.chance(0.6):
             text = see.say.fill(CONCEPT["cart_of"], c=see.say.quote(see.say.cased(element.context)))
+        if concept == "cart" and see.chance(0.25):
+            text = see.say.fill(CONCEPT["cart_nth"], o="first")
         return Clause(text, step=click_step(see, element), told=True, kind=element.role)
     if concept != "cart" or any(e.concept != "cart" for e in meant) or len(see.twins(element)) != len(meant):
         return None
