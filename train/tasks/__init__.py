@@ -36,6 +36,10 @@ ONCE = (
     "stepper",
     "date",
 )  # in a journey
+TOLD_DONE, TOLD_LAST = (
+    0.6,
+    0.4,
+)  # how often the history says of a click that it was made; of the last of a task
 SHORT = 58  # tokens of text, history and step: with the scaffolding about 80
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
@@ -132,20 +136,19 @@ class TaskWriter:
 
     def _journey(self) -> Turn | None:
         """Several clauses about this page, in order; those before the one that is due are done, by what the page
-        shows or by what the history says."""
+        shows or by what the history says. Where all are, the task is, though what was clicked is still there."""
         clauses: list[Clause] = []
-        for _ in range(self.rng.choice([2, 2, 3, 3, 4])):
+        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4])):
             clause = self._any_clause()
             if clause and clause.text not in (c.text for c in clauses) and not self._clash(clause, clauses):
                 clauses.append(clause)
         lines: list[str] = []
         for i, clause in enumerate(clauses):
-            is_done = clause.step is None or (
-                clause.told
-                and OPEN_END not in clause.more
-                and i < len(clauses) - 1
-                and self.rng.random() < 0.6
-            )
+            if clause.step is None:
+                is_done = True
+            else:
+                share = TOLD_DONE if i < len(clauses) - 1 else TOLD_LAST
+                is_done = clause.told and OPEN_END not in clause.more and self.rng.random() < share
             if not is_done:
                 assert clause.step is not None
                 return self._turn(clauses, self._lines(lines + clause.past), clause.step, clause.kind)
