@@ -12,9 +12,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from playwright.async_api import Error as PageError
 
-from ..errors import ActionError, PolicyError, SaccadeError
+from ..errors import ActionError, ContextError, PolicyError, SaccadeError
 from ..tools.actions import Action, Answer, AskUser, Terminate
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
@@ -90,15 +91,19 @@ class Episode:
 
     async def advance(self) -> Step:
         """One step: observe, decide, check, act, record."""
-        (observation, screenshot_path), observe_s = await timed(self.observe())
-        turn = await self.decide(observation)
-        result, act_s = await timed(self.act(turn, observation))
+        observation, observe_s = await timed(self.observe())
+        saved = asyncio.create_task(self.save(observation))  # beside what the model and the browser do
+        try:
+            turn = await self.decide(observation)
+            result, act_s = await timed(self.act(turn, observation))
+        finally:
+            screen = await saved
         step = Step(
             index=len(self.steps),
             url=observation.url,
             title=observation.title,
-            screenshot_path=screenshot_path,
-            screen=fingerprint(observation),
+            screenshot_path=self.journal.picture(f"{len(self.steps):03d}"),
+            screen=screen,
             thought=turn.thought,
             text=turn.text,
             call=turn.call,
@@ -118,7 +123,7 @@ class Episode:
         self._queue, self._told = (() if result.error else turn.further), []
         return await self.record(step)
 
-    async def observe(self) -> tuple[Observation, Path]:
+    async def observe(self) -> Observation:
         """The page, once nobody else acts in it, as the model may see it."""
         changed = await self.people.wait(self.browser, self._last)
         if changed is not None:
@@ -126,9 +131,18 @@ class Episode:
         for text in self.agent.control.hear():
             self._hear(f"The user says: {text}")
         observation = await self.secrets.cover(await self.browser.observe(), self.browser)
-        path = self.journal.save_screenshot(f"{len(self.steps):03d}", observation.image)
         self.emit(Seen(len(self.steps), observation.image, observation.url))
-        return observation, path
+        return observation
+
+    async def save(self, observation: Observation) -> str:
+        """The picture and what `resume` needs, to disk; the picture's fingerprint."""
+        name = f"{len(self.steps):03d}"
+        screen, _, _ = await asyncio.gather(
+            asyncio.to_thread(fingerprint, observation.image),
+            asyncio.to_thread(self.journal.save_screenshot, name, observation.image),
+            self._save_state(),
+        )
+        return screen
 
     async def decide(self, observation: Observation) -> Turn:
         """The next call of the last reply while the page is as it was, else a new reply."""
@@ -142,9 +156,14 @@ class Episode:
                 f"The page changed, so {len(self._queue)} further calls of that reply were not done."
             )
         messages = self.memory.see(observation)
-        decided = self.decider.decide(messages, observation, self.steps)
-        turn, _ = await asyncio.gather(decided, self._save_state())
-        return turn
+        while True:
+            try:
+                return await self.decider.decide(messages, observation, self.steps)
+            except ContextError:
+                shorter = self.memory.shrink()
+                if shorter is None:
+                    raise
+                messages = shorter
 
     async def act(self, turn: Turn, observation: Observation) -> Result:
         """Do it, once people let it happen; an end needs no doing."""
@@ -345,9 +364,9 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     return Timings(observe_s, vision, prefill, decode, act_s)
 
 
-def fingerprint(observation: Observation) -> str:
+def fingerprint(image: Image.Image) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(observation.image.tobytes(), usedforsecurity=False).hexdigest()[:16]
+    return sha1(image.tobytes(), usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:
