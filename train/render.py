@@ -19,7 +19,7 @@ ROLES: dict[str, int] = {
     role: index
     for index, role in enumerate(
         """none button link tab field search select checkbox radio option icon switch slider star day date menu section
-        folder leaf page swatch shape item plane""".split()
+        folder leaf page swatch shape item""".split()
     )
 }
 

@@ -29,8 +29,6 @@ ONCE = (
     "ticks",
     "choice",
     "results",
-    "tabs",
-    "explore",
     "drag",
     "slider",
     "stepper",
@@ -49,7 +47,7 @@ class TaskWriter:
         self.scene, self.rng = scene, rng
         self.see = Sight(scene, rng, split)
         self.say = self.see.say
-        self.visible = [e for e in self.see.visible if e.role != "plane"]
+        self.visible = self.see.visible
 
     def turns(self, count: int) -> list[Turn]:
         return [self.turn() for _ in range(count)]

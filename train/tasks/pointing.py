@@ -84,8 +84,6 @@ def with_other_button(see: Sight, element: Element) -> Clause:
 def by_concept(see: Sight, element: Element) -> Clause | None:
     """By what it is for: "check out". Only where nothing else on the screen could be meant."""
     concept = element.concept
-    if concept == "sum":
-        return None
     labels = {label.lower() for label in CONCEPTS[concept]}
     meant = [e for e in see.glimpsed if e.concept == concept or e.name.lower() in labels]
     if len(meant) == 1:

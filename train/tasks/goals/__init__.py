@@ -5,11 +5,8 @@ from ...pages.page import (
     Choice,
     Menu,
     Order,
-    Plane,
-    Quiz,
     Rating,
     Results,
-    Sections,
     Select,
     Slider,
     Sorting,
@@ -35,22 +32,16 @@ def goal(widget: Widget, see: Sight) -> Clause | None:
             return choices.choose(widget, see)
         case Rating():
             return choices.rate(widget, see)
-        case Quiz():
-            return choices.name_figure(widget, see)
         case Stepper():
             return dials.step_to(widget, see)
         case Slider():
             return dials.slide(widget, see)
         case Calendar():
             return dials.pick_date(widget, see)
-        case Plane():
-            return dials.point(widget, see)
         case Order():
             return dials.reorder(widget, see)
         case Menu():
             return searches.menu(widget, see)
-        case Sections():
-            return searches.sections(widget, see)
         case Tree():
             return searches.tree(widget, see)
         case Suggestions():

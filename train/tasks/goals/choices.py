@@ -1,12 +1,11 @@
 """Goals of choosing: boxes to tick, one of several, an entry of a list, stars, the word for a figure."""
 
-from ...pages.page import Choice, Element, Quiz, Rating, Select, Ticks
+from ...pages.page import Choice, Element, Rating, Select, Ticks
 from ..clause import Clause, Step
 from ..filling import picking
 from ..pointing import click_step
 from ..references import refer
 from ..sight import Sight
-from .searches import through_tabs
 
 
 def drop_down(widget: Select, see: Sight) -> Clause | None:
@@ -85,8 +84,6 @@ def _only(see: Sight, boxes: list[Element]) -> Clause:
 def choose(widget: Choice, see: Sight) -> Clause | None:
     options = [see.element(i) for i in widget.options]
     chosen = see.element(widget.chosen) if widget.chosen is not None else None
-    if options[0].role == "tab" and see.chance(0.35):
-        return through_tabs(see, options, chosen)
     element = chosen if chosen and see.chance(0.35) else see.rng.choice(options)
     if not see.sees(element.id) or (element.role == "page" and not see.names_it(element)):
         return None
@@ -112,18 +109,3 @@ def rate(widget: Rating, see: Sight) -> Clause | None:
     if wanted == widget.value:
         return Clause(text, past=[f"Click {see.line(star)}"], kind="settled")
     return Clause(text, step=click_step(see, star), kind="rating")
-
-
-def name_figure(widget: Quiz, see: Sight) -> Clause | None:
-    button = see.element(widget.right)
-    if (
-        widget.mark not in see.scene.read
-        or not see.sees(button.id)
-        or any(isinstance(w, Quiz) and w is not widget for w in see.scene.page.widgets)
-    ):
-        return None
-    if any(e.role == "shape" for e in see.glimpsed):
-        return None
-    return Clause(
-        see.say.say("quiz", k=widget.question), step=click_step(see, button), told=True, kind="quiz"
-    )

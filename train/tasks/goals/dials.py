@@ -1,6 +1,6 @@
-"""Goals of reaching a value or a place: steppers, sliders, dates, points of a plane, another order."""
+"""Goals of reaching a value or a place: steppers, sliders, dates, another order."""
 
-from ...pages.page import Calendar, Element, Order, Plane, Slider, Stepper
+from ...pages.page import Calendar, Element, Order, Slider, Stepper
 from ...pages.widgets import MONTHS
 from ..clause import Clause, aim, drag
 from ..pointing import click_step
@@ -104,27 +104,6 @@ def _some_date(widget: Calendar, see: Sight) -> tuple[int, int, int]:
     year, month = widget.year or see.rng.randint(2019, 2030), widget.month or see.rng.randint(1, 12)
     months = 12 * year + month - 1 + (see.rng.choice([0, 0, 1, -1, 2, -2, 5, -4]) if widget.days else 0)
     return months // 12, months % 12 + 1, see.rng.randint(1, 28)
-
-
-def point(widget: Plane, see: Sight) -> Clause | None:
-    area = see.element(widget.area)
-    if not see.sees(area.id):
-        return None
-    x, y = (see.rng.randint(-widget.reach, widget.reach) for _ in range(2))
-    left, top, w, h = see.box(area)
-    unit = w / (2 * widget.reach)
-    at = (left + (x + widget.reach) * unit, top + (widget.reach - y) * unit)
-    ends = [
-        (max(low, p - 0.3 * unit), min(low + size, p + 0.3 * unit))
-        for p, low, size in zip(at, (left, top), (w, h), strict=True)
-    ]
-    box = (ends[0][0], ends[1][0], ends[0][1] - ends[0][0], ends[1][1] - ends[1][0])
-    if not see.is_free(box, area):
-        return None
-    text = see.say.say(
-        "point", t=see.rng.choice(["({x}, {y})", "({x},{y})", "x = {x}, y = {y}"]).format(x=x, y=y)
-    )
-    return Clause(text, step=aim(f"Click the point ({x}, {y})", box), told=True, kind="plane")
 
 
 def reorder(widget: Order, see: Sight) -> Clause | None:

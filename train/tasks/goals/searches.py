@@ -1,43 +1,11 @@
 """Goals of getting to something: menus, trees, tabs and parts that hide it, suggestions, results, a sorted table."""
 
-from ...pages.page import Element, Menu, Results, Sections, Sorting, Suggestions, Tree
+from ...pages.page import Element, Menu, Results, Sorting, Suggestions, Tree
 from ...phrasebook import ORDINALS
 from ..clause import OPEN_END, Clause, aim
 from ..filling import type_line, type_step
 from ..pointing import click_line, click_step
 from ..sight import Sight
-
-
-def through_tabs(see: Sight, tabs: list[Element], chosen: Element | None) -> Clause | None:
-    """Look for something under the tabs: from the left to the right, until it is seen."""
-    if not chosen or not all(see.sees(e.id) and see.names_it(e) for e in tabs):
-        return None
-    at = tabs.index(chosen)
-    is_sweeping = at == 0 or see.chance(
-        0.7
-    )  # else nothing was opened yet, and the first tab is the first to open
-    lines = [f"Click {see.line(e)}" for e in tabs[1 : at + 1]] if is_sweeping else []
-    found = _found(see)
-    if found and see.chance(0.4):
-        text = see.say.say("tabs", t=see.say.quote(see.say.cased(found.name)))
-        return Clause(text, lines, click_step(see, found), told=True, kind="tabs")
-    name = _nowhere(see)
-    if not name or (is_sweeping and at + 1 == len(tabs)):
-        return None
-    step = click_step(see, tabs[at + 1] if is_sweeping else tabs[0])
-    return Clause(see.say.say("tabs", t=see.say.quote(name)), lines, step, more=[OPEN_END], kind="tabs")
-
-
-def _found(see: Sight) -> Element | None:
-    """A link or button in sight that has its name for itself."""
-    named = [e for e in see.visible if e.role in ("link", "button") and see.names_it(e)]
-    return see.rng.choice(named) if named else None
-
-
-def _nowhere(see: Sight) -> str:
-    """The name of something that is not on the page, or "" where the draw is on it."""
-    name = see.words.place()
-    return "" if any(e.name.lower() == name.lower() for e in see.elements) else name
 
 
 def menu(widget: Menu, see: Sight) -> Clause | None:
@@ -63,25 +31,6 @@ def menu(widget: Menu, see: Sight) -> Clause | None:
     if not see.sees(trigger.id):
         return None
     return Clause(text, step=aim(opened, see.box(trigger)), more=[f"Click '{entry}'"], told=True, kind="menu")
-
-
-def sections(widget: Sections, see: Sight) -> Clause | None:
-    """Look for something that is in one of the closed parts: open the next that was not opened, from the top."""
-    heads = [see.element(i) for i in widget.heads]
-    if see.scrolls or not all(see.sees(e.id) and see.names_it(e) for e in heads):
-        return None
-    closed, kinds = (
-        [e for e in heads if not e.value],
-        see.rng.choice(["sections", "panels", "headings below"]),
-    )
-    past, found, name = [f"Click {see.line(e)}" for e in heads if e.value], _found(see), _nowhere(see)
-    if past and found and see.chance(0.4):
-        text = see.say.say("find_in", t=see.say.quote(see.say.cased(found.name)), k=kinds)
-        return Clause(text, past, click_step(see, found), told=True, kind="explore")
-    if not closed or not name:
-        return None
-    text = see.say.say("find_in", t=see.say.quote(name), k=kinds)
-    return Clause(text, past, click_step(see, closed[0]), more=[OPEN_END], kind="explore")
 
 
 def tree(widget: Tree, see: Sight) -> Clause | None:
@@ -129,15 +78,6 @@ def suggestion(widget: Suggestions, see: Sight) -> Clause | None:
         return None
     entry = see.rng.choice(entries)
     text = _suggest_text(see, box, box.value, entry.name)
-    end = entry.name[-3:]
-    if (
-        see.chance(0.3)
-        and " " not in end
-        and sum(e.name.endswith(end) for e in entries) == 1
-        and len(entries) == len(widget.entries)
-    ):
-        x = see.say.thing("field", see.say.cased(box.name))
-        text = see.say.say("suggest_ends", p=see.say.quote(box.value), q=see.say.quote(end), x=x)
     return Clause(text, [type_line(see, box, box.value)], click_step(see, entry), kind="suggest")
 
 
