@@ -3,7 +3,7 @@
     python -m bench engine [--threads 2] [--rounds 5] [--steps 40] [--out bench/results]
 
 Reports the best of all rounds for each side, so that other work on the machine counts for neither. The peer
-is at its best: SDPA attention, the fastest of its experts implementations, one logit per prompt, a greedy loop
+is at its best: SDPA attention, the fastest of its experts implementations, one logit per prompt, a loop
 without `generate`. Then the shape of an agent: each step adds a screenshot and about 200 tokens.
 """
 
@@ -173,7 +173,11 @@ def compare_steps(engine: Engine, peer: Any, steps: int) -> list[dict[str, float
     for step in range(1, steps + 1):
         messages = talk[: 2 * step - 1]
         reply = engine.generate(messages, max_tokens=1, thinking="fast").finish()
-        row = {"step": step, "tokens": reply.usage.prompt_tokens, "cached": reply.usage.cached_tokens}
+        row: dict[str, float] = {
+            "step": step,
+            "tokens": reply.usage.prompt_tokens,
+            "cached": reply.usage.cached_tokens,
+        }
         row["ours"] = reply.timings["first_token"]
         if step in PEER_STEPS:
             row["theirs"] = their_step(engine, peer, processor, messages)

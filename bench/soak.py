@@ -2,8 +2,8 @@
 
     python -m bench soak [--steps 100000] [--out bench/results]
 
-A random sample of the finished replies is checked by one pass of the network that knows no cache, batch, guess
-or chunk: not one token may be wrong. Memory must not grow by more than 5 % after the warm-up.
+A random sample of the finished replies is checked by one pass of the network that knows no cache, batch,
+guess or chunk: not one token may be wrong. Memory must not grow by more than 5 % after the warm-up.
 """
 
 import argparse

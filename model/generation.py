@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 
 from .request import Done, Event, Failed, ModelReply, Piece, Signal
 from .sequence import Sequence
@@ -26,7 +26,7 @@ class Generation:
         self._sequences: Iterable[Sequence] = ()
         self._lock, self._stopped = threading.Lock(), False
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Generator[Piece, None, None]:
         events = self.events()
         try:
             yield from (event for event in events if isinstance(event, Piece))

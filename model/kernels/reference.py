@@ -80,8 +80,8 @@ def delta_rule_chunked(
     u, w = uw.split((v.shape[-1], k.shape[-1]), dim=-1)
     k_out = k * (decay[:, -1:] - decay)[..., None].exp()
     keep = decay[:, -1].exp()
-    parts = (x.unflatten(0, shape) for x in (u, w, k_out, keep))
-    fresh, states, state = (pass_state or delta_pass_state)(*parts, state)
+    u, w, k_out, keep = (x.unflatten(0, shape) for x in (u, w, k_out, keep))
+    fresh, states, state = (pass_state or delta_pass_state)(u, w, k_out, keep, state)
     inside = torch.bmm(torch.bmm(q, k_turned) * gap, fresh.flatten(0, 2))
     o = torch.baddbmm(inside, q * grown, states.flatten(0, 2)).unflatten(0, shape)
     return o.flatten(2, 3)[:, :, :tokens].transpose(1, 2).to(v.dtype), state
@@ -112,10 +112,8 @@ def delta_pass_state(
         states.append(state)
         fresh.append(torch.baddbmm(u[:, n], w[:, n], state, alpha=-1))
         state = torch.baddbmm(state * keep[:, n, None, None], k_out[:, n].mT, fresh[-1])
-    shape = (batch, -1)
-    return tuple(
-        x.unflatten(0, shape) for x in (torch.stack(fresh, dim=1), torch.stack(states, dim=1), state)
-    )
+    whole, before = torch.stack(fresh, dim=1), torch.stack(states, dim=1)
+    return whole.unflatten(0, (batch, -1)), before.unflatten(0, (batch, -1)), state.unflatten(0, (batch, -1))
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The soak, short: a busy engine with a random head, little memory and impatient callers says nothing wrong."""
+"""The soak, short: a busy engine with a random head, little memory and impatient callers stays right."""
 
 from bench.soak import Soak, tiny_engine
 

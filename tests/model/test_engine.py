@@ -266,7 +266,7 @@ def test_a_reply_stopped_while_it_waits_costs_nothing(engine: Engine):
 def test_an_abandoned_iteration_frees_the_engine(engine: Engine):
     pieces = iter(engine.generate([user("Go")]))
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     worker = threading.Thread(target=lambda: tokens(engine, [user("Go")]))
     worker.start()
     worker.join(10)

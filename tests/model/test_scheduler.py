@@ -103,10 +103,10 @@ def test_the_queue_is_bounded(hybrid: Pair):
         time.sleep(0.001)
     with pytest.raises(QueueFullError, match="2 requests are waiting"):
         engine.generate([user("c")]).finish()
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     for thread, pieces in zip(threads, waiting, strict=True):
         thread.join(10)
-        pieces.close()  # type: ignore[attr-defined]
+        pieces.close()
     assert not any(thread.is_alive() for thread in threads)
 
 
