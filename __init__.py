@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Agent", "Browser", "RemoteModel", "Run", "Secret", "Step", "__version__", "tool"]
 
-_HOMES = {name: ".agent" for name in ("Agent", "RemoteModel", "Run", "Secret", "Step", "tool")}
-_HOMES["Browser"] = ".agent.oneshot"
+_HOMES = {"Browser": ".agent.oneshot"}
+_HOMES |= dict.fromkeys(("Agent", "RemoteModel", "Run", "Secret", "Step", "tool"), ".agent")
 
 
 def __getattr__(name: str) -> Any:

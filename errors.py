@@ -7,6 +7,8 @@ SaccadeError
 ├── CheckpointError    missing, corrupt or unsupported model files
 ├── ModelError         a model's server that is unreachable, refuses, or is not understood
 ├── ContextError       a prompt or image that does not fit the model's limits
+├── CapacityError      the engine has no room for a request: memory
+│   └── QueueFullError     too many others are waiting
 └── ActionError        a model's call that is not a valid action (becomes an observation)
 """
 
@@ -37,6 +39,14 @@ class ModelError(SaccadeError):
 
 class ContextError(SaccadeError):
     """A prompt or image that does not fit the model."""
+
+
+class CapacityError(SaccadeError):
+    """The engine has no room for this request."""
+
+
+class QueueFullError(CapacityError):
+    """Too many requests are waiting already."""
 
 
 class ActionError(SaccadeError):

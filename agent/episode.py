@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from playwright.async_api import Error as PageError
 
-from ..errors import ActionError, PolicyError, SaccadeError
+from ..errors import ActionError, ContextError, PolicyError, SaccadeError
 from ..tools.actions import Action, Answer, AskUser, Terminate
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
@@ -156,7 +156,14 @@ class Episode:
                 f"The page changed, so {len(self._queue)} further calls of that reply were not done."
             )
         messages = self.memory.see(observation)
-        return await self.decider.decide(messages, observation, self.steps)
+        while True:
+            try:
+                return await self.decider.decide(messages, observation, self.steps)
+            except ContextError:
+                shorter = self.memory.shrink()
+                if shorter is None:
+                    raise
+                messages = shorter
 
     async def act(self, turn: Turn, observation: Observation) -> Result:
         """Do it, once people let it happen; an end needs no doing."""

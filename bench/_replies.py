@@ -238,20 +238,19 @@ class Case:
     tools: Sequence[dict]
     check: Callable[[ParsedReply], None]
 
-    def run(self, replies: int, seed: int = 0) -> int:
-        """Write and check so many replies; the number of their tokens. Raises on the first that is wrong."""
-        vocabulary, rng = self.vocabulary(), random.Random(seed)
-        grammar, tokens = self.grammar(Grammars(vocabulary)), 0
-        for _ in range(replies):
-            ids = random_reply(grammar, rng)
-            reply = read(vocabulary, ids, self.tools, grammar.thinking)
-            try:
-                self.check(reply)
-            except (AssertionError, ValueError, SaccadeError) as error:
-                text = vocabulary.text(ids)
-                raise AssertionError(f"{self.name}: {text!r} was read as {reply}") from error
-            tokens += len(ids)
-        return tokens
+    def compile(self) -> Grammar:
+        return self.grammar(Grammars(self.vocabulary()))
+
+    def write(self, grammar: Grammar, seed: int) -> int:
+        """Write and check one reply; the number of its tokens. Raises AssertionError when it is wrong."""
+        ids = random_reply(grammar, random.Random(seed))
+        reply = read(grammar.vocabulary, ids, self.tools, grammar.thinking)
+        try:
+            self.check(reply)
+        except (AssertionError, ValueError, SaccadeError) as error:
+            text = grammar.vocabulary.text(ids)
+            raise AssertionError(f"{self.name}: {text!r} was read as {reply}") from error
+        return len(ids)
 
 
 def _case(name: str, vocabulary: Callable[[], Vocabulary], **options: Any) -> Case:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from jinja2.ext import loopcontrols
@@ -67,6 +67,7 @@ class ChatFormat:
     ):
         self.tokenizer, self.placeholders = tokenizer, placeholders
         self.stop_ids = frozenset(stop_ids)
+        self.form: Literal["xml", "json"] = "xml" if "<function=" in template else "json"  # of a call
         self._template = _compile(template)
         added = tokenizer.get_added_tokens_decoder().values()
         special = [token.content for token in added if token.special]

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from .grammar import Grammar
 from .thinking import CLOSING, ClosedBy, Thought
+from .vocabulary import Vocabulary
 
 
 class Constraint:
@@ -94,3 +95,45 @@ class Constraint:
             return only
         mask, whole = self._matcher.mask(), self._thought.mask() if self._thought else None
         return mask if whole is None else mask & whole
+
+
+class FreeText:
+    """The same for a reply without a grammar: anything may be written, within the thought's budget."""
+
+    finished = False
+
+    def __init__(self, vocabulary: Vocabulary, thinking: bool, max_thinking_tokens: int | None = None):
+        self._thought = Thought(vocabulary, max_thinking_tokens) if thinking else None
+        self._accepted = 0
+
+    @property
+    def thinking(self) -> bool:
+        return self._thought is not None and self._thought.open
+
+    @property
+    def closed_by(self) -> ClosedBy | None:
+        return self._thought.closed_by if self._thought else None
+
+    @property
+    def thinking_tokens(self) -> int:
+        return self._thought.tokens if self._thought else 0
+
+    @property
+    def free(self) -> bool:
+        return not self.thinking
+
+    def mask(self) -> Tensor | None:
+        return self._thought.mask() if self._thought and self._thought.open else None
+
+    def forced(self) -> list[int]:
+        return self._thought.forced() if self._thought and self._thought.open else []
+
+    def accept(self, token: int) -> None:
+        self._accepted += 1
+        if self._thought and self._thought.open:
+            self._thought.accept(token)
+
+    def rollback(self, n: int) -> None:
+        self._accepted -= n
+        if self._thought:
+            self._thought.rollback(max(0, self._thought.length - self._accepted))

@@ -3,6 +3,8 @@
 Shapes: B batch, T tokens, M model dim, G key heads of K dims, H value heads of V dims, C = 2GK + HV channels.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,14 +37,24 @@ class GatedDeltaNet(nn.Module):
     ) -> tuple[Tensor, DeltaState]:
         state = state or self.empty_state(x_BTM)
         x_BTM = x_BTM if pads is None else x_BTM * pads.real
-        qkv, window = kernels.causal_conv(self.in_proj_qkv(x_BTM), state.conv, self.conv1d.weight)
+        qkv, columns = kernels.causal_conv(self.in_proj_qkv(x_BTM), state.conv, self.conv1d.weight)
         q, k, v = qkv.split(self.split, dim=-1)
         q, k = (x.unflatten(-1, (self.key_heads, self.key_dim)) for x in (q, k))
         v = v.unflatten(-1, (self.value_heads, self.value_dim))
         beta, g = self._gates(x_BTM)
-        o_BTHV, recurrent = kernels.delta_rule(q, k, v, g, beta, state.recurrent)
+        o_BTHV, state = self._mix(q, k, v, g, beta, state.recurrent, columns)
         z = self.in_proj_z(x_BTM).view_as(o_BTHV)
-        return self.out_proj(self.norm(o_BTHV, z).flatten(-2)), DeltaState(window, recurrent)
+        return self.out_proj(self.norm(o_BTHV, z).flatten(-2)), state
+
+    def _mix(self, q, k, v, g, beta, recurrent: Tensor, columns: Tensor) -> tuple[Tensor, DeltaState]:
+        """The delta rule, and the state after it; after few tokens, the states on the way as well."""
+        tokens, width = v.shape[1], columns.shape[1] - v.shape[1]
+        if tokens > kernels.SHORT:  # the window is copied: a view would keep every column alive
+            o_BTHV, recurrent = kernels.delta_rule(q, k, v, g, beta, recurrent)
+            return o_BTHV, DeltaState(columns[:, tokens:].clone(), recurrent)
+        o_BTHV, steps = kernels.delta_rule_steps(q, k, v, g, beta, recurrent)
+        states = [DeltaState(columns[:, t : t + width], s) for t, s in enumerate(steps, start=1)]
+        return o_BTHV, replace(states[-1], earlier=tuple(states[:-1]))
 
     def _gates(self, x_BTM: Tensor) -> tuple[Tensor, Tensor]:
         """beta in (0, 1) and the log decay g = -exp(A_log) softplus(a + dt_bias), both [B, T, H] in fp32."""
@@ -52,7 +64,7 @@ class GatedDeltaNet(nn.Module):
 
     def empty_state(self, x_BTM: Tensor) -> DeltaState:
         batch, channels = x_BTM.shape[0], self.conv1d.weight.shape[0]
-        conv = x_BTM.new_zeros(batch, channels, self.conv1d.kernel_size[0] - 1)
+        conv = x_BTM.new_zeros(batch, self.conv1d.kernel_size[0] - 1, channels)
         recurrent = torch.zeros(batch, self.value_heads, self.key_dim, self.value_dim, device=x_BTM.device)
         return DeltaState(conv, recurrent)
 
@@ -66,7 +78,6 @@ class GatedRMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        wide = x.float()
-        normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
+        normed = F.rms_norm(x.float(), self.weight.shape, eps=self.eps)
         weighted = self.weight * normed.to(x.dtype)
         return (weighted * F.silu(z.float())).to(x.dtype)

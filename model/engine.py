@@ -3,35 +3,57 @@
 Knows files and threads; knows nothing of browsers or of what a call means.
 """
 
-import asyncio
-import hashlib
-import math
-import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import time
+from collections.abc import Callable
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
+from pydantic import BaseModel
 
-from ..errors import CheckpointError, InputError
-from ..vision.encoder import VisionFeatures
-from ..vision.processor import Processor, Visual
-from ..vision.video import Video
+from ..errors import CheckpointError, ContextError, InputError
+from ..vision.processor import Processor
+from . import kernels
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
-from .generation import Generation, ModelReply, Piece, Request, Usage
+from .constraint import Constraint, FreeText
+from .deliberation import Deliberation
+from .generation import Generation
+from .grammar import Grammars
 from .hub import find_checkpoint
-from .prefill import PictureSlot, Prefill, PrefixCache
+from .layout import for_decoding
+from .memory import free_bytes
+from .pictures import Picture, PictureCache
+from .precision import usual_dtype
+from .prefill import Prefill
+from .prefixes import PrefixCache
 from .quantise import Kind
+from .request import Action, Done, Limits, ModelReply, Piece, Request, Signal, Usage
 from .sampling import Sampling
+from .scheduler import Scheduler
+from .sequence import Sequence
+from .thinking import Mode, Thinking
 from .vlm import VisionLanguageModel
+from .vocabulary import Vocabulary
 from .weights import load_model
 
-__all__ = ["Engine", "Generation", "ModelReply", "Piece", "Preferences", "Usage"]
+__all__ = [
+    "Action",
+    "Done",
+    "Engine",
+    "Generation",
+    "Limits",
+    "ModelReply",
+    "Piece",
+    "Preferences",
+    "Thinking",
+    "Usage",
+]
 
-KEPT_PICTURES = 16
+MEMORY_SHARE, PREFIX_SHARE = 0.5, 0.25  # of the memory that is free when the engine starts
 
 
 @dataclass(frozen=True)
@@ -67,24 +89,38 @@ class Preferences:
 
 
 class Engine:
-    """Satisfies the agent's ChatModel protocol. One generation runs at a time; others wait for `lock`."""
+    """Satisfies the agent's ChatModel protocol. Any number of callers, in threads or tasks, share one engine.
+
+    `guesses`: how many tokens the prediction head drafts at a time, 0 for none; the text stays the same.
+    """
 
     def __init__(
         self,
         model: VisionLanguageModel,
         chat: ChatFormat,
         processor: Processor,
-        sampling: Sampling | None = None,
+        sampling: dict[str, Sampling] | None = None,
         preferences: Preferences | None = None,
         name: str = "local",
+        limits: Limits | None = None,
+        guesses: int = 0,
     ):
+        if guesses and model.mtp is None:
+            raise InputError(f"{name} has no multi-token prediction head: use guesses=0")
+        if not 0 <= guesses < kernels.SHORT:
+            raise InputError(f"guesses {guesses} is out of range: give 0 to {kernels.SHORT - 1}")
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
-        self.sampling, self.preferences = sampling or Sampling(), preferences or Preferences()
+        self.sampling = sampling or {"fast": Sampling(), "deep": Sampling()}
+        self.preferences = preferences or Preferences()
+        self.limits = limits or Limits()
         self.max_context = model.config.text.max_context
-        self.device = model.language_model.embed_tokens.weight.device
-        self.lock = threading.Lock()
-        self._pictures: OrderedDict[str, VisionFeatures] = OrderedDict()
-        self._prefixes = PrefixCache()
+        free = free_bytes(model.device)
+        self.pictures = PictureCache(model, processor, self.limits.picture_bytes)
+        self.prefixes = PrefixCache(_or_share(self.limits.prefix_bytes, free, PREFIX_SHARE))
+        self.scheduler = Scheduler(
+            model, self.pictures, self.prefixes, self.limits,
+            _or_share(self.limits.memory_bytes, free, MEMORY_SHARE), guesses,
+        )  # fmt: skip
 
     @classmethod
     def from_pretrained(
@@ -94,10 +130,12 @@ class Engine:
         dtype: torch.dtype | None = None,
         threads: int | None = None,
         quantise: Kind | None = None,
+        limits: Limits | None = None,
+        guesses: int = 0,
     ) -> "Engine":
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
-        `dtype` None: fp32 on a CPU, otherwise the checkpoint's own. `threads` sets torch's threads, for the
+        `dtype` None: see `usual_dtype`. `threads` sets torch's threads, for the
         whole process. `quantise` "int8" or "int4" keeps the large matrices as integers. Raises
         CheckpointError for a checkpoint that is missing, incomplete or corrupt.
         """
@@ -107,84 +145,111 @@ class Engine:
             torch.set_num_threads(threads)
         config = ModelConfig.from_pretrained(folder)
         chat, processor = ChatFormat.from_pretrained(folder, config), _processor(folder, config.vision)
-        sampling, preferences = Sampling.from_pretrained(folder), Preferences.from_pretrained(folder)
+        sampling = {mode: Sampling.from_pretrained(folder, mode) for mode in ("fast", "deep")}
+        preferences = Preferences.from_pretrained(folder)
         name = folder.resolve().name if Path(path).is_dir() else Path(path).name
-        dtype = dtype or (torch.float32 if device.type == "cpu" else None)
-        model = load_model(folder, device, dtype, quantise)
-        return cls(model, chat, processor, sampling, preferences, name)
+        model = load_model(folder, device, dtype or usual_dtype(folder, device), quantise)
+        if device.type == "cpu":
+            for_decoding(model)
+        return cls(model, chat, processor, sampling, preferences, name, limits, guesses)
 
-    async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> ModelReply:
-        """One whole reply, computed in a worker thread. A cancelled caller stops the computation."""
-        generation = self.generate(messages, tools, thinking=thinking)
-        try:
-            return await asyncio.to_thread(generation.finish)
-        except asyncio.CancelledError:
-            generation.stop()
-            raise
+    async def reply(
+        self, messages: list[dict], tools: list[dict], thinking: str | Thinking = "auto"
+    ) -> ModelReply:
+        """One whole reply, with exactly one valid call where there are tools. Cancelling stops the work."""
+        return await self.generate(messages, tools, thinking=thinking).result()
 
     def generate(
         self,
-        messages: Sequence[dict],
-        tools: Sequence[dict] | None = None,
+        messages: Many[dict],
+        tools: Many[dict] | None = None,
         *,
-        thinking: str = "auto",
+        thinking: str | Thinking = "auto",
+        tool_choice: str = "required",
+        schema: dict[str, Any] | type[BaseModel] | None = None,
         max_tokens: int = 4096,
-        thinking_tokens: int | None = None,
         sampling: Sampling | None = None,
+        stop: Many[str] = (),
+        logprobs: bool = False,
     ) -> Generation:
-        """A reply in the making: iterate over its pieces, or call `finish()` for the whole.
+        """A reply in the making: iterate over it, or call `finish()` for the whole.
 
-        `thinking`: "fast" (none), "deep", or "auto" (the checkpoint's preference). `thinking_tokens` closes a
-        longer thought; it never cuts into a call. The work begins with the iteration: ContextError when the
-        prompt does not fit, InputError when the messages cannot be read.
+        `thinking`: "fast" (none), "deep", or "auto", the checkpoint's preference; `Thinking("auto")` thinks
+        where an action without a thought was unsure, and its `max_tokens` close a longer thought.
+        `tool_choice` "required": exactly one call of one of the tools; "auto": calls or text; "none"; or the
+        tool's name. `schema`: the reply is JSON that fits it. `stop`: strings that end the reply and are no
+        part of it. The work begins with the iteration: ContextError when the prompt does not fit, InputError
+        when messages or schemas cannot be used, CapacityError when memory or queue are full.
         """
-        if thinking not in ("fast", "deep", "auto"):
-            raise InputError(f"thinking {thinking!r} is unknown: use fast, deep or auto")
         if max_tokens < 1:
             raise InputError(f"max_tokens {max_tokens} is too small: give at least 1")
-        deep = (self.preferences.thinking if thinking == "auto" else thinking) == "deep"
-        sampling = sampling or self.sampling
-        return Generation(self, Request(messages, tools or (), deep, max_tokens, thinking_tokens, sampling))
+        if not isinstance(thinking, Thinking):
+            thinking = Thinking(cast("Mode", self.preferences.thinking if thinking == "auto" else thinking))
+        request = Request(
+            messages, tools or (), tool_choice, schema, thinking, max_tokens, sampling, tuple(stop), logprobs,
+        )  # fmt: skip
+        return Generation(partial(self._start, request), self.scheduler.cancel)
 
-    def encode(self, messages: Sequence[dict], tools: Sequence[dict], thinking: bool) -> Prompt:
+    def encode(self, messages: Many[dict], tools: Many[dict], thinking: bool) -> Prompt:
         """The prompt as ids, with as many placeholders as each picture has tokens."""
         return self.chat.encode(messages, tools, thinking, self.processor.tokens, self.processor.load_video)
 
     def prefill(self, prompt: Prompt) -> Prefill:
-        """The work that this prompt needs, given what is still known of earlier ones."""
-        pictures = [
-            PictureSlot(_fingerprint(image), grid, math.prod(grid) // self.processor.images.merge_size**2)
-            for image, grid in ((image, self.processor.grid(image)) for image in prompt.images)
-        ]
-        turn = max((i + 1 for i, token in enumerate(prompt.ids) if token in self.chat.stop_ids), default=0)
-        return Prefill(self.model, self._prefixes, prompt.ids, pictures, turn)
+        """The work that this prompt needs, as if nothing were known of earlier ones."""
+        pictures = [Picture.of(image, self.processor) for image in prompt.images]
+        return Prefill(self.model, prompt.ids, pictures, self.chat.stop_ids)
 
-    @torch.inference_mode()
-    def features(self, images: Sequence[Visual]) -> list[VisionFeatures]:
-        """Visual tokens of each picture; a picture seen lately costs nothing."""
-        names = [_fingerprint(image) for image in images]
-        for image, name in zip(images, names, strict=True):
-            if name not in self._pictures:
-                self._pictures[name] = self._encode_image(image)
-            self._pictures.move_to_end(name)
-        features = [self._pictures[name] for name in names]
-        while len(self._pictures) > KEPT_PICTURES:
-            self._pictures.popitem(last=False)
-        return features
+    @cached_property
+    def grammars(self) -> Grammars:
+        size = self.model.config.text.vocab_size
+        return Grammars(Vocabulary(self.chat.tokenizer, size, self.chat.stop_ids))
 
-    def _encode_image(self, image: Visual) -> VisionFeatures:
-        pixel_values, grid_thw = self.processor([image])
-        return self.model.encode_images(pixel_values.to(self.device), grid_thw)
+    def _start(self, request: Request, emit: Callable[[Signal], None], streamed: bool) -> list[Sequence]:
+        """Read the messages, here in the caller's thread, and queue them for the network."""
+        born, mode = time.perf_counter(), request.thinking.mode
+        if mode != "auto":
+            sequences = [self._sequence(request, mode == "deep", emit, streamed, born)]
+        else:
+            quick, deep = (self._sequence(request, deep, emit, streamed, born) for deep in (False, True))
+            Deliberation(quick, deep, request.thinking, self.scheduler.submit, emit)
+            sequences = [quick, deep]
+        self.scheduler.submit(sequences[0])
+        return sequences
+
+    def _sequence(
+        self, request: Request, deep: bool, emit: Callable[[Signal], None], streamed: bool, born: float
+    ) -> Sequence:
+        prompt = self.encode(request.messages, request.tools, deep)
+        room = self.max_context - len(prompt.ids)
+        if room < 1:
+            raise ContextError(
+                f"the prompt has {len(prompt.ids)} tokens and the model takes {self.max_context}: "
+                "send fewer or smaller pictures, or shorten the history"
+            )
+        if len(prompt.images) > self.limits.pictures:
+            raise ContextError(
+                f"the prompt has {len(prompt.images)} pictures and the engine takes {self.limits.pictures}: "
+                "send fewer, or raise Limits.pictures"
+            )
+        sampling = request.sampling or self.sampling["deep" if deep else "fast"]
+        request = replace(request, max_tokens=min(request.max_tokens, room), sampling=sampling)
+        constraint = self._constraint(request, prompt.thinking)
+        return Sequence(request, prompt, self.prefill(prompt), self.chat, constraint, emit, streamed, born)
+
+    def _constraint(self, request: Request, thinking: bool) -> Constraint | FreeText:
+        budget = request.thinking.max_tokens
+        if request.schema is not None:
+            return Constraint(self.grammars.answer(request.schema, thinking=thinking), budget)
+        if not request.tools:
+            return FreeText(self.grammars.vocabulary, thinking, budget)
+        grammar = self.grammars.calls(
+            request.tools, choice=request.choice, form=self.chat.form, thinking=thinking
+        )
+        return Constraint(grammar, budget)
 
 
-def _fingerprint(visual: Visual) -> str:
-    """Equal for equal pixels; a video and its own single frame differ."""
-    frames = visual.frames if isinstance(visual, Video) else (visual,)
-    content = hashlib.blake2b(digest_size=16)
-    for frame in frames:
-        content.update(frame.tobytes())
-    kind = f"video of {len(frames)}" if isinstance(visual, Video) else "picture"
-    return f"{kind} {frames[0].width} {content.hexdigest()}"
+def _or_share(nbytes: int | None, free: int, share: float) -> int:
+    return int(free * share) if nbytes is None else nbytes
 
 
 def _device(device: str | torch.device) -> torch.device:

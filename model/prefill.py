@@ -1,124 +1,134 @@
-"""Prompt -> the logits of its last token, starting from the longest prefix whose state is still known.
+"""A prompt on its way through the network, chunk by chunk, from the longest prefix whose state is known.
 
-A DeltaNet state cannot be cut back, so states are kept where the next prompt is likely to branch off: where
-this prompt left the last one, and where the turn begins that the model is to write.
+Chunks end where a later prompt is likely to branch off, so that the state there can be kept: where this
+prompt left an earlier one, after a message, and where the turn begins that the model is to write.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..vision.encoder import VisionFeatures
-from .cache import HybridCache
+from .pictures import Picture
+from .prefixes import Key, PrefixCache, Snapshot
 from .rope import mrope_positions
+from .speculation import DraftState
 from .vlm import VisionLanguageModel
 
-PIECE_TOKENS = 4096  # in one forward: bounds the memory of a long prompt
-KEPT_PREFIXES = 3
+RUN_TOKENS = 4096  # in one forward: bounds the memory of a long prompt
 
-Key = tuple[int | str, ...]  # one entry per token: its id, or the fingerprint of its picture
-
-
-@dataclass(frozen=True)
-class PictureSlot:
-    """A picture of the prompt: its fingerprint, its grid (time, height, width) in patches, its tokens."""
-
-    name: str
-    grid: tuple[int, int, int]
-    tokens: int
-
-
-class PrefixCache:
-    """The states after prefixes of earlier prompts, the most recently used last."""
-
-    def __init__(self) -> None:
-        self.last: Key = ()
-        self._entries: list[tuple[Key, HybridCache]] = []
-
-    def longest(self, key: Key) -> tuple[int, HybridCache | None]:
-        """Length and state of the longest known prefix of `key`."""
-        fitting = [entry for entry in self._entries if key[: len(entry[0])] == entry[0]]
-        if not fitting:
-            return 0, None
-        best = max(fitting, key=lambda entry: len(entry[0]))
-        self.add(*best)
-        return len(best[0]), best[1].fork()
-
-    def branch(self, key: Key) -> int:
-        """How many tokens `key` shares with the last prompt."""
-        pairs = enumerate(zip(key, self.last, strict=False))
-        return next((i for i, (a, b) in pairs if a != b), min(len(key), len(self.last)))
-
-    def add(self, key: Key, cache: HybridCache) -> None:
-        others = [entry for entry in self._entries if entry[0] != key]
-        self._entries = [*others[1 - KEPT_PREFIXES :], (key, cache)]
+Encode = Callable[[Picture], VisionFeatures]
 
 
 class Prefill:
-    """One prompt on its way through the network."""
+    """Knows one prompt; `logits` [V] are there once `done`."""
 
     def __init__(
         self,
         model: VisionLanguageModel,
-        prefixes: PrefixCache,
         ids: Sequence[int],
-        pictures: Sequence[PictureSlot],
-        turn: int,
+        pictures: Sequence[Picture],
+        stop_ids: frozenset[int],
     ):
-        self.model, self.prefixes, self.turn = model, prefixes, turn
-        device = model.language_model.embed_tokens.weight.device
+        self.model, self.pictures = model, pictures
         config = model.config
-        self.ids = torch.tensor([ids], device=device)
+        self.ids = torch.tensor([ids], device=model.device)
         grid_thw = torch.tensor([picture.grid for picture in pictures], dtype=torch.long).view(-1, 3)
         visual = (config.image_token_id, config.video_token_id)
         positions, self.next_position = mrope_positions(
             self.ids[0], visual, grid_thw, config.vision.spatial_merge_size
         )
         self.positions = positions[:, None]
-        names = (picture.name for picture in pictures for _ in range(picture.tokens))
-        self.key: Key = tuple(next(names) if token in visual else token for token in ids)
-        self.start, self._cache = prefixes.longest(self.key[:-1])
-        self.first_new = sum(end <= self._visual(0, self.start) for end in _ends(pictures))
+        self.key, self._seen = _key(ids, pictures, visual)
+        self._messages = [i + 1 for i, token in enumerate(ids) if token in stop_ids]
+        self._cuts: set[int] = set(self._messages[-1:])
+        self._prefixes: PrefixCache | None = None
+        self.start = self.position = 0
+        self.snapshot: Snapshot | None = None
+        self.logits: Tensor | None = None
 
-    def run(self, features: Sequence[VisionFeatures]) -> tuple[Tensor, HybridCache]:
-        """Logits [V] and the cache after the prompt. `features`: of the pictures from `first_new` on."""
-        visual, length = _joined(features), len(self.key)
-        keep = {at for at in (self.prefixes.branch(self.key), self.turn) if self.start < at < length}
-        cache = self._cache or self.model.empty_cache()
-        for begin, end in pairwise(
-            sorted({self.start, length, *keep, *range(self.start, length, PIECE_TOKENS)})
-        ):
-            hidden = self._forward(begin, end, cache, visual)
-            if end in keep:
-                self.prefixes.add(self.key[:end], cache.fork())
-        self.prefixes.last = self.key
-        return self.model.logits(hidden[0, -1]), cache
+    @property
+    def length(self) -> int:
+        return len(self.key)
 
-    def _forward(self, begin: int, end: int, cache: HybridCache, visual: VisionFeatures | None) -> Tensor:
-        before, inside = self._visual(self.start, begin), self._visual(begin, end)
-        features = _cut(visual, slice(before, before + inside)) if visual and inside else None
-        return self.model(self.ids[:, begin:end], self.positions[..., begin:end], cache, features)
+    @property
+    def done(self) -> bool:
+        return self.position == self.length
 
-    def _visual(self, begin: int, end: int) -> int:
-        """How many visual tokens stand in [begin, end)."""
-        return int(self.model.visual_mask(self.ids[:, begin:end]).sum())
+    def release(self) -> None:
+        """Forget what only the computation needed; the counts stay."""
+        self.snapshot = self.logits = None
+        self.pictures = ()
+
+    def resume(self, prefixes: PrefixCache) -> None:
+        """Start from what `prefixes` knows, and leave states there for later prompts."""
+        self._prefixes = prefixes
+        self.snapshot = prefixes.longest(self.key[:-1])
+        if self.snapshot:
+            self.start = self.position = self.snapshot.cache.length
+        self._cuts.add(prefixes.branch(self.key))
+
+    def run(self, encode: Encode) -> Tensor:
+        """All of it at once: the logits [V] after the prompt."""
+        while not self.done:
+            self.advance(RUN_TOKENS, encode)
+        assert self.logits is not None
+        return self.logits
+
+    def advance(self, tokens: int, encode: Encode, drafts: bool = False) -> None:
+        """Compute a chunk of at most so many tokens. `drafts`: the prediction head reads along."""
+        begin, end = self.position, self._end(tokens)
+        if self.snapshot is None:
+            draft = DraftState.empty(self.model) if drafts else None
+            self.snapshot = Snapshot(self.model.empty_cache(), draft)
+        cache, draft = self.snapshot.cache, self.snapshot.draft
+        positions = self.positions[..., begin:end]
+        x, taps = self.model.embed(self.ids[:, begin:end], self._features(begin, end, encode))
+        hidden = self.model.language_model(x, positions, cache, taps)
+        if draft:
+            draft.read(self.model, x, hidden, positions)
+        self.position = end
+        if self.done:
+            self.logits = self.model.logits(hidden[0, -1])
+        elif self._prefixes is not None:
+            self._prefixes.add(self.key[:end], self.snapshot)
+
+    def _end(self, tokens: int) -> int:
+        """Where the next chunk ends: at a cut, after the last message within reach, or as far as it goes."""
+        begin, limit = self.position, min(self.position + tokens, self.length)
+        cuts = [at for at in self._cuts if begin < at < limit]
+        if cuts:
+            return min(cuts)
+        if limit == self.length:
+            return limit
+        return max((at for at in self._messages if begin < at <= limit), default=limit)
+
+    def _features(self, begin: int, end: int, encode: Encode) -> VisionFeatures | None:
+        """Those of the visual tokens in [begin, end)."""
+        parts, start = [], 0
+        for picture in self.pictures:
+            first, last = (min(max(int(self._seen[at]) - start, 0), picture.tokens) for at in (begin, end))
+            start += picture.tokens
+            if first < last:
+                features = encode(picture)
+                taps = tuple(tap[first:last] for tap in features.deepstack)
+                parts.append(VisionFeatures(features.tokens[first:last], taps))
+        return _joined(parts)
 
 
-def _ends(pictures: Sequence[PictureSlot]) -> list[int]:
-    return list(accumulate(picture.tokens for picture in pictures))
+def _key(ids: Sequence[int], pictures: Sequence[Picture], visual: tuple[int, ...]) -> tuple[Key, Key]:
+    """Names of the tokens [T], pictures by content; and how many visual ones precede each [T + 1]."""
+    key = np.array(ids, dtype=np.int64)
+    is_visual = np.isin(key, visual)
+    names = np.array([picture.key() for picture in pictures], dtype=np.int64)
+    key[is_visual] = names.repeat([picture.tokens for picture in pictures])
+    return key, np.concatenate(([0], is_visual.cumsum()))
 
 
-def _joined(features: Sequence[VisionFeatures]) -> VisionFeatures | None:
-    if not features:
-        return None
-    taps = zip(*(each.deepstack for each in features), strict=True)
-    return VisionFeatures(
-        torch.cat([each.tokens for each in features]), tuple(torch.cat(tap) for tap in taps)
-    )
-
-
-def _cut(features: VisionFeatures, part: slice) -> VisionFeatures:
-    return VisionFeatures(features.tokens[part], tuple(tap[part] for tap in features.deepstack))
+def _joined(parts: Sequence[VisionFeatures]) -> VisionFeatures | None:
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    taps = zip(*(part.deepstack for part in parts), strict=True)
+    return VisionFeatures(torch.cat([p.tokens for p in parts]), tuple(torch.cat(tap) for tap in taps))

@@ -39,10 +39,16 @@ class Sampling:
                 raise InputError(f"{name} {getattr(self, name)} is out of range")
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Sampling":
-        """The defaults of generation_config.json; greedy when there is none or `do_sample` is not set."""
+    def from_pretrained(cls, folder: str | Path, mode: str | None = None) -> "Sampling":
+        """The defaults of generation_config.json; greedy when there is none or `do_sample` is not set.
+
+        The file may hold an object under the name of a `mode` of thinking ("fast", "deep"), which wins over
+        its other keys.
+        """
         path = Path(folder) / "generation_config.json"
         raw = read_json(path)
+        special = raw.get(mode) if mode else None
+        raw |= special if isinstance(special, dict) else {}
         names = {field.name for field in fields(cls)} - {"seed"}
         given = {name: raw[name] for name in names if raw.get(name) is not None}
         try:
@@ -68,9 +74,20 @@ class Sampler:
         self._prompt = set(prompt) if sampling.repetition_penalty != 1 else set()
         self._generated: set[int] = set()
 
-    def choose(self, logits: Tensor) -> int:
-        """logits [V] -> a token, which counts only once it is accepted."""
-        logits = self._penalised(logits.float())
+    def choose(
+        self, logits: Tensor, allowed: Tensor | None = None, logprob: bool = False
+    ) -> tuple[int, float | None]:
+        """logits [V] -> a token among those `allowed` [V], which counts only once it is accepted.
+
+        With it, if asked for, the natural log of its probability before penalties and temperature.
+        """
+        logits = logits.float()
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
+        token = self._draw(self._penalised(logits))
+        return token, float(logits[token] - logits.logsumexp(-1)) if logprob else None
+
+    def _draw(self, logits: Tensor) -> int:
         if self.sampling.temperature == 0:
             return int(logits.argmax())
         return int(torch.multinomial(probabilities(logits, self.sampling), 1, generator=self._generator))

@@ -6,6 +6,8 @@ with the leading `model.` taken off, so the table of weights is nearly the ident
 Shapes: B batch, T tokens, D model dim, n visual tokens in reading order over the batch.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,6 +31,10 @@ class VisionLanguageModel(nn.Module):
             self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
         self.mtp = MultiTokenPredictor(config.text) if config.text.mtp_num_hidden_layers else None
 
+    @property
+    def device(self) -> torch.device:
+        return self.language_model.embed_tokens.weight.device
+
     def empty_cache(self, padding: Tensor | None = None) -> HybridCache:
         """`padding` [B]: how many pads stand at the left of each sequence of the batch."""
         return HybridCache.empty(self.config.text.num_hidden_layers, padding)
@@ -49,20 +55,25 @@ class VisionLanguageModel(nn.Module):
         input_ids [B, T]; positions [3, B, T]; `features` fill the visual tokens of input_ids in order.
         Raises ContextError when their number is not that of the visual tokens.
         """
-        cache = cache or self.empty_cache()
+        x_BTD, taps = self.embed(input_ids, features)
+        return self.language_model(x_BTD, positions, cache or self.empty_cache(), taps)
+
+    def embed(
+        self, input_ids: Tensor, features: VisionFeatures | None = None
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Embeddings [B, T, D] with the visual tokens in their places, and the DeepStack taps likewise."""
         x_BTD = self.language_model.embed_tokens(input_ids)
         if features is None:
-            return self.language_model(x_BTD, positions, cache)
+            return x_BTD, ()
         visual = self.visual_mask(input_ids)
         if int(visual.sum()) != len(features.tokens):
             raise ContextError(
                 f"the prompt has {int(visual.sum())} picture tokens and its pictures give "
                 f"{len(features.tokens)}: write one placeholder for each token of a picture"
             )
-        x_BTD = x_BTD.masked_scatter(visual, features.tokens.to(x_BTD.dtype))
         blank = torch.zeros_like(x_BTD)
         taps = [blank.masked_scatter(visual, tap.to(x_BTD.dtype)) for tap in features.deepstack]
-        return self.language_model(x_BTD, positions, cache, taps)
+        return x_BTD.masked_scatter(visual, features.tokens.to(x_BTD.dtype)), taps
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden [..., D] -> [..., vocab]."""

@@ -100,6 +100,21 @@ def test_late_bound_edges_are_the_documented_ones():
     assert found.items() <= LATE_BOUND.items()
 
 
+def test_the_network_can_be_read_in_an_afternoon():
+    """All that loading, running and exporting a checkpoint takes, kernels apart, and what feeds it pixels."""
+    waiting, network = [ROOT / "model" / "weights.py", ROOT / "vision" / "processor.py"], set()
+    while waiting:
+        file = waiting.pop()
+        network.add(file)
+        names = (name.split(".")[1:] for name in imports(file) if name.startswith("saccade."))
+        reached = {ROOT.joinpath(*parts[:n]).with_suffix(".py") for parts in names for n in (2, 3)}
+        waiting += [it for it in reached if it.is_file() and it not in network and "kernels" not in it.parts]
+    lines = {str(file.relative_to(ROOT)): len(file.read_text("utf-8").splitlines()) for file in network}
+    assert {"model/deltanet.py", "model/quantise.py", "vision/encoder.py", "vision/frames.py"} <= lines.keys()
+    assert sum(lines.values()) < 2500, lines
+    assert max(lines.values()) < 400, lines
+
+
 def test_every_module_says_what_it_is():
     silent = [
         str(file.relative_to(ROOT))

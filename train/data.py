@@ -117,21 +117,25 @@ def batches(pieces: Iterator[dict], pages: int) -> Iterator[dict[str, torch.Tens
 
 
 def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Where which token is learned, found on the host: a GPU that must report positions stalls the step.
+    """Where which token is learned, found on the host: a GPU that must report positions stalls the step. The first
+    point of a call is learned by its own losses; the second one of a drag is learned as words are.
 
     targets [B, N, T]. The names are those of `Batch`.
     """
     learned = (targets.flatten() != -100).nonzero()[:, 0]
     wanted = targets.flatten()[learned].long()
     is_x = (targets >= X_IDS[0]) & (targets <= X_IDS[1])
-    number = (wanted >= X_IDS[0]) & (wanted <= X_IDS[1]) | (wanted >= Y_IDS[0]) & (wanted <= Y_IDS[1])
+    x_at = is_x.int().argmax(-1)
+    number = torch.zeros_like(targets, dtype=torch.bool)
+    number.scatter_(-1, torch.stack((x_at, x_at + 1), -1), is_x.any(-1, keepdim=True).expand(*x_at.shape, 2))
+    number = number.flatten()[learned]
     after = targets[..., 1:].flatten()
     drafted = (after != -100).nonzero()[:, 0]
     return {
         "learned": learned,
         "wanted": wanted,
         "word": (~number).float(),
-        "x_at": is_x.int().argmax(-1),
+        "x_at": x_at,
         "aims": is_x.any(-1).float(),
         "drafted": drafted,
         "drafts": after[drafted].long(),
@@ -159,10 +163,8 @@ def to_device(batch: dict[str, torch.Tensor], device: str | torch.device, augmen
 
 
 def _recolour(images: torch.Tensor) -> torch.Tensor:
-    """Contrast, brightness and tint of each page, and sometimes its negative."""
+    """Contrast, brightness and a slight tint of each page: colours keep their names."""
     count, device = images.shape[0], images.device
     scale = 1 + 0.25 * (torch.rand(count, 1, 1, 3, device=device) - 0.5)
     shift = 30 * (torch.rand(count, 1, 1, 3, device=device) - 0.5)
-    x = images.float()
-    x = torch.where(torch.rand(count, 1, 1, 1, device=device) < 0.05, 255 - x, x)
-    return (x * scale + shift).clamp(0, 255).to(torch.uint8)
+    return (images.float() * scale + shift).clamp(0, 255).to(torch.uint8)

@@ -16,7 +16,11 @@ from .render import Renderer, Scene
 from .shape import SHAPES
 from .tasks import TaskWriter
 
-KINDS = {"click": ("button", "link", "tab", "checkbox", "radio"), "type": ("field",)}
+KINDS = {
+    "click": "button link tab checkbox radio icon switch menu section leaf folder".split(),
+    "type": ["field"],
+    "described": "button link tab checkbox radio icon switch swatch shape star".split(),
+}
 FIRST_SEED = 900_000_000
 
 
@@ -24,11 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--typing", type=int, default=50, help="how many more tasks type into a named field")
+    parser.add_argument("--described", type=int, default=0, help="how many more clicks go by look or place")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     (args.out / "pages").mkdir(parents=True, exist_ok=True)
     wanted, rows, seed, renderer = (
-        {"click": args.count, "type": args.typing},
+        {"click": args.count, "type": args.typing, "described": args.described},
         [],
         FIRST_SEED,
         Renderer(8, SHAPES["p8"]),
@@ -53,12 +58,20 @@ def task_for(scene: Scene, seed: int, kind: str) -> dict | None:
     writer = TaskWriter(scene, rng, "heldout")
     candidates = [e for e in writer.visible if e.role in KINDS[kind]]
     rng.shuffle(candidates)
-    for element in candidates:
-        clause = writer.clause_for(element)
-        step = clause.steps[0]
-        if (step.action.get("action") == "type") == (kind == "type"):
-            task = writer.say.join([clause.text])
-            return {"task": task, "kind": element.role, "target": element.id, "text": step.action.get("text")}
+    for element in candidates * (4 if kind == "described" else 1):
+        clause = writer.clause_for(element, plainly=kind != "described")
+        step = clause.step
+        if (
+            step is None
+            or step.box != scene.boxes[element.id]
+            or (kind == "type") != bool(step.action.get("text"))
+        ):
+            continue
+        is_named = element.name and element.name.lower() in clause.text.lower()
+        if kind == "described" and (is_named or step.action["action"] != "left_click"):
+            continue
+        row = {"task": writer.say.join([clause.text]), "kind": kind if kind == "described" else element.role}
+        return row | {"target": element.id, "text": step.action.get("text")}
     return None
 
 

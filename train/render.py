@@ -9,11 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from .chromium import Chromium
-from .pages import HEIGHT, WIDTH, Element, Page, document, make_page
+from .pages import HEIGHT, WIDTH, Page, document, make_page
+from .pages.page import Element
 from .shape import Shape
 
 IGNORE, NOTHING = 255, 0
-ROLES = ["none", "button", "link", "tab", "field", "search", "select", "checkbox", "radio", "option"]
+CUT = 0.25  # of the height of an element may be out of view
+ROLES: dict[str, int] = {
+    role: index
+    for index, role in enumerate(
+        """none button link tab field search select checkbox radio option icon switch slider star day date menu section
+        folder leaf page swatch shape item plane""".split()
+    )
+}
 
 EXTRACT = """
 (async () => {
@@ -21,18 +29,29 @@ EXTRACT = """
   const pages = [];
   for (const page of document.querySelectorAll('.page')) {
     page.scrollTop = Math.round(page.dataset.scroll * (page.scrollHeight - page.clientHeight));
-    const box = page.getBoundingClientRect(), covered = page.querySelector('.over');
-    const seen = (el, x, y) => {
-      if (x < box.x || y < box.y || x >= box.right || y >= box.bottom) return false;
-      const hit = document.elementFromPoint(x, y);
-      return hit && (el.contains(hit) || hit.contains(el) && !hit.querySelector('.over'));
-    };
-    const elements = [];
+    const box = page.getBoundingClientRect(), covered = page.querySelector('.over,.pop,[style*=sticky]');
+    const at = (x, y) => x < box.x || y < box.y || x >= box.right || y >= box.bottom ? null
+      : document.elementFromPoint(x, y);
+    const shows = (el, x, y) => { const hit = at(x, y); return hit && el.contains(hit); };
+    const elements = [], read = {};
     for (const el of page.querySelectorAll('[data-e]')) {
       const r = el.getClientRects()[0];
       if (!r) continue;
-      const hit = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
-      elements.push([+el.dataset.e, r.x - box.x, r.y - box.y, r.width, r.height, hit && el.contains(hit) ? 1 : 0]);
+      const left = Math.max(r.left, box.left), right = Math.min(r.right, box.right);
+      const top = Math.max(r.top, box.top), bottom = Math.min(r.bottom, box.bottom);
+      const hit = shows(el, r.x + r.width / 2, r.y + r.height / 2);
+      const spots = [[.5, .5], [.1, .5], [.9, .5], [.5, .15], [.5, .85]];
+      const glimpsed = hit || right - left > 1 && bottom - top > 1 &&
+        spots.some(([a, b]) => shows(el, left + a * (right - left), top + b * (bottom - top)));
+      elements.push([+el.dataset.e, r.x - box.x, r.y - box.y, r.width, r.height, hit ? 1 : 0, glimpsed ? 1 : 0]);
+    }
+    for (const el of page.querySelectorAll('[data-f]')) {
+      const rects = [...el.getClientRects()].filter(r => r.width);
+      if (!rects.length || !rects.every(r => r.top >= box.top && r.bottom <= box.bottom
+        && shows(el, r.left + r.width / 2, r.y + r.height / 2)
+        && (el.tagName == 'path' || shows(el, r.left + 1, r.y + r.height / 2) && shows(el, r.right - 1, r.y + r.height / 2)))) continue;
+      const r = el.getBoundingClientRect();
+      read[el.dataset.f] = [r.x - box.x, r.y - box.y, r.width, r.height];
     }
     const chars = [], walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT), range = document.createRange();
     for (let node; (node = walker.nextNode()); ) {
@@ -44,14 +63,18 @@ EXTRACT = """
         range.setStart(node, i); range.setEnd(node, i + 1);
         const r = range.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;
         if (!r.width || x < box.x || y < box.y || x >= box.right || y >= box.bottom) continue;
-        if (covered && !seen(parent, x, y)) continue;
+        const hit = covered && at(x, y);
+        if (covered && !(hit && (parent.contains(hit) || hit.contains(parent) || parent.closest('svg')?.contains(hit)))) {
+          if (hit && hit.className == 'over') chars.push(0, Math.round((x - box.x) * 8), Math.round((y - box.y) * 8));
+          continue;
+        }
         chars.push(code, Math.round((x - box.x) * 8), Math.round((y - box.y) * 8));
       }
     }
     const opaque = [...page.querySelectorAll('input:not([type=checkbox]):not([type=radio]),textarea,select')]
       .map(el => el.getBoundingClientRect()).map(r => [r.x - box.x, r.y - box.y, r.width, r.height]);
-    pages.push({elements, chars, opaque, below: page.scrollHeight - page.clientHeight - page.scrollTop,
-                above: page.scrollTop, covered: !!covered});
+    pages.push({elements, read, chars, opaque, below: page.scrollHeight - page.clientHeight - page.scrollTop,
+                above: page.scrollTop});
   }
   return JSON.stringify(pages);
 })()
@@ -66,17 +89,20 @@ class Scene:
     image: np.ndarray  # [HEIGHT, WIDTH, 3] uint8 RGB
     boxes: dict[int, tuple[float, float, float, float]]
     hit: set[int]  # elements whose centre answers to a click
+    glimpsed: set[int]  # elements of which anything at all can be seen
+    read: dict[int, tuple[float, float, float, float]]  # marked pieces of text that are wholly visible
     characters: np.ndarray  # [rows, columns, slots] uint8: 0 nothing, 1..94 printable ASCII, 255 unknown
     roles: np.ndarray  # [rows, columns] uint8, index into ROLES
     above: float  # px scrolled away at the top
     below: float  # px left under the fold
 
     def is_visible(self, element: Element) -> bool:
-        """Wholly inside the viewport and not covered."""
+        """Not covered, and hardly cut off by the edge of the viewport: its middle answers and its name can be read."""
         if element.id not in self.hit:
             return False
         x, y, w, h = self.boxes[element.id]
-        return x >= 0 and y >= 0 and x + w <= WIDTH and y + h <= HEIGHT and w >= 4 and h >= 4
+        inside = x >= 0 and x + w <= WIDTH and y >= -CUT * h and y + h <= HEIGHT + CUT * h
+        return inside and w >= 4 and h >= 4
 
     def is_gone(self, element: Element) -> bool:
         """Wholly outside the viewport, so that only scrolling brings it back."""
@@ -112,6 +138,8 @@ class Renderer:
             image=np.ascontiguousarray(image),
             boxes=boxes,
             hit=hit,
+            glimpsed={int(e[0]) for e in fact["elements"] if e[6]},
+            read={int(mark): tuple(box) for mark, box in fact["read"].items()},
             characters=character_map(self.shape, fact),
             roles=role_map(self.shape, page.elements, boxes, hit),
             above=fact["above"],
@@ -139,7 +167,7 @@ def role_map(shape: Shape, elements: list[Element], boxes: dict, hit: set[int]) 
     cells = np.zeros((shape.rows, shape.columns), np.uint8)
     for element in elements:
         if element.id in hit:
-            cells[_covered(boxes[element.id], shape.patch)] = ROLES.index(element.role)
+            cells[_covered(boxes[element.id], shape.patch)] = ROLES[element.role]
     return cells
 
 

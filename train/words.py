@@ -102,6 +102,9 @@ SEARCH_NAMES = """Search|Search products|Search here|Search the site|Find produc
 for?|Search articles|Find a place|Search everything|Search shop|Search store|Looking for something?|Search catalog|Search
 documents|Search by name|Find|Type to search|Search books|Search people""".replace("\n", " ").split("|")
 
+ACCENTED = """Größe|Über uns|Café|Crème brûlée|Señales|Año nuevo|Łódź|Žlutý|Ångström|Façade|Über|Garçon|Niño|Città|Málaga|Zürich|
+Köln|São Paulo|Brașov|Île|Œuvre|Smørrebrød|Hôtel|Preço|Müller|Élan""".replace("\n", "").split("|")
+
 CONSONANTS = "b c d f g h j k l m n p r s t v w z br ch cl cr dr fl fr gl gr kl pl pr qu sh sk sl sp st str th tr".split()
 VOWELS = "a e i o u a e i o ai ea ee ie oa oo ou".split()
 ENDINGS = ["", "", "n", "r", "s", "t", "l", "m", "nd", "rk", "st", "ll", "ss", "x", "ng"]
@@ -117,6 +120,7 @@ class Words:
 
     def __init__(self, rng: random.Random, split: str = "train"):
         self.rng, self.held_out = rng, split == "heldout"
+        self.currency = ""  # one for a whole page, drawn at its first price
 
     def pick(self, words: Sequence[str]) -> str:
         """A word of this split; multi-word entries belong to both."""
@@ -138,6 +142,9 @@ class Words:
 
     def noun(self) -> str:
         return self.pseudo() if self.rng.random() < 0.2 else self.pick(NOUNS)
+
+    def city(self) -> str:
+        return self.pick(CITIES)
 
     def person(self) -> str:
         return f"{self.pick(FIRST)} {self.pick(LAST)}"
@@ -185,6 +192,8 @@ class Words:
     def place(self) -> str:
         """The text of a link, tab or menu entry: 'Reports', 'Team settings', 'About us'."""
         r = self.rng.random()
+        if r > 0.985:
+            return self.rng.choice(ACCENTED)
         if r < 0.4:
             return self.cased(self.noun() + self.rng.choice(["s", ""]))
         if r < 0.6:
@@ -258,7 +267,8 @@ class Words:
 
     def price(self) -> str:
         amount = f"{self.rng.randint(1, 999)}.{self.rng.choice(['00', '99', '50', '95', str(self.rng.randint(10, 99))])}"
-        return self.rng.choice(["${}", "${}", "€{}", "£{}", "{} €", "{} USD"]).format(amount)
+        self.currency = self.currency or self.rng.choice(["${}", "${}", "€{}", "£{}", "{} €", "{} USD"])
+        return self.currency.format(amount)
 
     def email(self) -> str:
         host = self.rng.choice(

@@ -106,6 +106,10 @@ def run(
     verify: Annotated[
         bool, typer.Option("--verify", help="Let the model check its success on the last screenshots.")
     ] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME@HOST", help="{{name}} types $SECRET_NAME on that host (repeatable)."),
+    ] = None,
     ask_before: Annotated[
         Ask, typer.Option(help="Which actions a person at the terminal approves first.")
     ] = Ask.never,
@@ -125,7 +129,7 @@ def run(
 ) -> int:
     """Do a task in the browser."""
     from ..agent import Agent
-    from .wiring import make_browser
+    from .wiring import make_browser, parse_secrets
 
     agent = Agent(
         sys.stdin.read() if task == "-" else task,
@@ -137,6 +141,7 @@ def run(
         max_tokens=max_tokens,
         until=until,
         verify=verify,
+        secrets=parse_secrets(secret or ()),
         ask_before=ask_before.value,
     )
     agent.browser = make_browser(url, viewport, headed, allow_host, browser, cdp_url)

@@ -84,7 +84,7 @@ def examine(config: ModelConfig) -> Report:
         config.model_type,
         _architecture(config),
         count(config),
-        text.max_position_embeddings,
+        text.max_context,
         sizes,
         kv,
         state,
@@ -143,7 +143,9 @@ def _nbytes(module: nn.Module) -> int:
 def tables(report: Report, title: str) -> Group:
     per_token, state = size(report.kv_bytes_per_token), size(report.state_bytes)
     cache = f"Cache (bf16): {per_token} per token, and {state} per sequence whatever its length."
-    beyond = f"* beyond the {report.max_positions:,} positions of config.json: needs YaRN."
+    beyond = (
+        f"* beyond the {report.max_positions:,} positions that config.json was made for: needs (more) YaRN."
+    )
     notes = [cache, *([beyond] if report.max_positions < max(CONTEXTS.values()) else [])]
     parts = (_anatomy_table(report, title), _memory_table(report), _machine_table(report))
     return Group(*parts, *(Text(note, style="dim") for note in notes))
@@ -216,7 +218,7 @@ def routing_table(layers: list[dict[str, float]]) -> Table:
 def size(nbytes: float) -> str:
     """1536 -> '1.5 KiB'."""
     for unit in ("B", "KiB", "MiB"):
-        if nbytes < 1024:
+        if nbytes < 1000:
             return f"{nbytes:.3g} {unit}"
         nbytes /= 1024
     return f"{nbytes:.1f} GiB" if nbytes < 100 else f"{nbytes:.0f} GiB"

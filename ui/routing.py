@@ -4,6 +4,8 @@ Shapes: L layers with experts, E experts.
 """
 
 import math
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..model.engine import Engine
 from ..model.moe import Router
+from ..model.rope import mrope_positions
 
 RAMP = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)])  # viridis
 INK, PAPER = (32, 32, 32), (255, 255, 255)
@@ -27,24 +30,31 @@ def record_loads(engine: Engine, text: str, image: Path | None = None) -> Tensor
     if not routers:
         raise InputError(f"{engine.name} has no experts: --routing needs a mixture of experts")
     loads = torch.zeros(len(routers), engine.model.config.text.num_experts, dtype=torch.long)
-
-    def count(row: Tensor) -> Any:
-        return lambda router, inputs, output: row.add_(output[1].flatten().bincount(minlength=len(row)).cpu())
-
-    hooks = [
-        router.register_forward_hook(count(row)) for router, row in zip(routers, loads.unbind(), strict=True)
-    ]
-    picture = [{"type": "image", "image": str(image)}] if image else []
-    content = [*picture, {"type": "text", "text": text}]
-    try:
-        prompt = engine.encode([{"role": "user", "content": content}], [], True)
-        features = engine.features(prompt.images)
-        with torch.inference_mode():
-            engine.prefill(prompt).run(features)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        for router, row in zip(routers, loads, strict=True):
+            hooks.callback(router.register_forward_hook(partial(_count, row)).remove)
+        _read(engine, text, image)
     return loads
+
+
+def _count(row: Tensor, router: Router, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
+    row.add_(output[1].flatten().bincount(minlength=len(row)).cpu())
+
+
+def _read(engine: Engine, text: str, image: Path | None) -> None:
+    """The prompt once through the network, past the engine's caches: what it knows would not be counted."""
+    picture = [{"type": "image", "image": image}] if image else []
+    prompt = engine.encode(
+        [{"role": "user", "content": [*picture, {"type": "text", "text": text}]}], [], True
+    )
+    model, ids = engine.model, torch.tensor([prompt.ids], device=engine.model.device)
+    features, grid = None, torch.zeros(0, 3, dtype=torch.long)
+    if prompt.images:
+        pixels, grid = engine.processor(prompt.images)
+        features = model.encode_images(pixels.to(engine.model.device), grid)
+    merge = model.config.vision.spatial_merge_size
+    positions, _ = mrope_positions(ids[0], (model.config.image_token_id,), grid, merge)
+    model(ids, positions[:, None], features=features)
 
 
 def imbalance(loads: Tensor) -> list[dict[str, float]]:
@@ -60,9 +70,7 @@ def imbalance(loads: Tensor) -> list[dict[str, float]]:
 def draw_loads(loads: Tensor, path: Path, title: str) -> None:
     """A heat map: a row per layer, a column per expert, brightness is the load over the mean."""
     layers, experts = loads.shape
-    width, height = (max(least, min(most, span // n)) for n, least, most, span in (
-        (experts, 3, 56, 1024), (layers, 12, 40, 640),
-    ))  # fmt: skip
+    width, height = max(3, min(56, 1024 // experts)), max(12, min(40, 640 // layers))
     relative = (loads / loads.double().mean(1, keepdim=True)).numpy()
     top = max(float(relative.max()), 1.0)
     cells = Image.fromarray(_colours(relative / top)).resize(

@@ -9,26 +9,38 @@ import torch
 from torch import Tensor
 
 from . import reference
-from .reference import causal_conv
+from .reference import causal_attention, causal_conv
 
-__all__ = ["causal_conv", "delta_rule", "experts"]
+__all__ = ["causal_attention", "causal_conv", "delta_rule", "delta_rule_steps", "experts"]
+
+SHORT = 8  # tokens up to which the delta rule steps, and so knows the state after each of them
 
 
 def delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gated delta rule; shapes in `reference.delta_rule_recurrent`. Few tokens step, many go in chunks."""
+    """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
-        if v.shape[1] <= 4:
-            return reference.delta_rule_recurrent(q, k, v, g, beta, state)
-        return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v))
+        plain = v.device.type == "cpu" and not v.requires_grad
+        solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
+        return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v), solve)
+
+
+def delta_rule_steps(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same for few tokens, one by one; returns the state after each."""
+    with torch.autocast(v.device.type, enabled=False):
+        return reference.delta_rule_steps(q, k, v, g, beta, state)
 
 
 def experts(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
     """Mixture of experts; shapes in `reference.experts_by_token`. Quantised stacks widen expert by expert."""
     plain = isinstance(gate_up, Tensor) and isinstance(down, Tensor)
     dense = plain and x.is_cuda and gate_up.shape[0] <= 4 * indices.shape[-1]
-    rule = reference.experts_dense if dense else reference.experts_by_token
+    if dense:
+        return reference.experts_dense(x, gate_up, down, weights, indices)
+    rule = reference.experts_single if x.shape[0] == 1 else reference.experts_by_token
     return rule(x, gate_up, down, weights, indices)
 
 

@@ -8,49 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from saccade.errors import CheckpointError, ContextError, InputError
-from saccade.model import engine as engine_module
 from saccade.model import hub
-from saccade.model import prefill as prefill_module
-from saccade.model.engine import Engine, Preferences
-from saccade.model.prefill import PrefixCache
+from saccade.model.engine import Engine, Limits, Preferences, Thinking
 from saccade.model.sampling import Sampling
 
 from . import tiny
 from .conftest import Pair
-
-
-def picture(seed: int, width: int = 24, height: int = 16) -> Image.Image:
-    generator = torch.Generator().manual_seed(seed)
-    return Image.fromarray(
-        torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8).numpy()
-    )
-
-
-def user(text: str, *images: Image.Image) -> dict:
-    return {
-        "role": "user",
-        "content": [*({"type": "image", "image": i} for i in images), {"type": "text", "text": text}],
-    }
-
-
-def turns(n: int) -> list[dict]:
-    """A conversation of n steps, each with its screenshot."""
-    talk = [{"role": "system", "content": "Be brief. " * 8}]
-    for step in range(n):
-        talk += [user(f"Step {step}", picture(step)), {"role": "assistant", "content": f"I did {step}."}]
-    return talk[:-1]
-
-
-def script(engine: Engine, text: str) -> None:
-    """Make the network say `text`, then end its turn: everything around the logits stays real."""
-    ids = iter([*engine.chat.encode_text(text), tiny.IM_END])
-
-    def logits(hidden: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.one_hot(torch.tensor(next(ids)), tiny.VOCAB).float()
-
-    engine.model.logits = logits  # type: ignore[method-assign]
+from .talk import picture, script, tokens, turns, user, written
 
 
 @pytest.fixture(params=["moe", "vl", "dense-tied"])
@@ -61,10 +26,6 @@ def folder(request: pytest.FixtureRequest, make_pair) -> Path:
 @pytest.fixture
 def engine(hybrid: Pair) -> Engine:
     return Engine.from_pretrained(hybrid.folder)
-
-
-def tokens(engine: Engine, messages: list[dict], **options) -> list[int]:
-    return [piece.token for piece in engine.generate(messages, max_tokens=12, **options)]
 
 
 def test_greedy_tokens_equal_transformers(pair: Pair):
@@ -78,10 +39,10 @@ def test_greedy_tokens_equal_transformers(pair: Pair):
         mm_token_type_ids=(ids == tiny.IMAGE).int(), max_new_tokens=12, do_sample=False,
         eos_token_id=[tiny.EOS, tiny.IM_END], pad_token_id=tiny.EOS,
     )  # fmt: skip
-    written = [
+    stopped = [
         token for token in expected[0, ids.shape[1] :].tolist() if token not in (tiny.EOS, tiny.IM_END)
     ]
-    assert tokens(engine, messages) == written
+    assert tokens(engine, messages) == stopped
 
 
 def test_videos_beside_pictures_equal_transformers(pair: Pair):
@@ -113,11 +74,11 @@ def test_cached_equals_uncached(folder: Path):
     engine, seen = Engine.from_pretrained(folder), []
     for n in range(1, 6):
         generation = engine.generate(turns(n), max_tokens=8)
-        got = [piece.token for piece in generation]
+        got = written(generation)
         assert generation.reply is not None
         seen.append(generation.reply.usage.cached_tokens)
         fresh = Engine.from_pretrained(folder).generate(turns(n), max_tokens=8)
-        assert got == [piece.token for piece in fresh]
+        assert got == written(fresh)
         assert fresh.reply is not None
         assert fresh.reply.usage.cached_tokens == 0
     assert seen == sorted(seen)
@@ -125,10 +86,9 @@ def test_cached_equals_uncached(folder: Path):
     assert seen[-1] > before - 30, "only the newest turn is computed"
 
 
-def test_cached_logits_at_every_length(hybrid: Pair, monkeypatch: pytest.MonkeyPatch):
+def test_cached_logits_at_every_length(hybrid: Pair):
     """Prefixes that end around the chunk length of 64, where others got the first token wrong."""
-    monkeypatch.setattr(prefill_module, "PIECE_TOKENS", 50)
-    engine = Engine.from_pretrained(hybrid.folder)
+    engine = Engine.from_pretrained(hybrid.folder, limits=Limits(chunk_tokens=12))
     for length in (40, 41, 62, 63, 64, 65, 127, 128, 129):
         talk = [user("x" * length), {"role": "assistant", "content": "y"}, user("z")]
         assert tokens(engine, talk[:1]) == tokens(Engine.from_pretrained(hybrid.folder), talk[:1])
@@ -137,7 +97,7 @@ def test_cached_logits_at_every_length(hybrid: Pair, monkeypatch: pytest.MonkeyP
 
 def test_the_same_prompt_again(engine: Engine):
     first, second = (engine.generate(turns(2), max_tokens=8) for _ in range(2))
-    assert [piece.token for piece in first] == [piece.token for piece in second]
+    assert written(first) == written(second)
     assert second.reply is not None
     assert second.reply.usage.cached_tokens > 0.8 * second.reply.usage.prompt_tokens
 
@@ -161,28 +121,19 @@ def test_another_picture_is_another_prompt(engine: Engine):
 
     tokens(engine, talk(1))
     generation = engine.generate(talk(2), max_tokens=12)
-    assert [piece.token for piece in generation] == tokens(
-        Engine(engine.model, engine.chat, engine.processor), talk(2)
-    )
+    assert written(generation) == tokens(Engine(engine.model, engine.chat, engine.processor), talk(2))
     assert generation.reply is not None
     assert generation.reply.usage.cached_tokens == 0
 
 
 def test_pictures_behind_the_prefix_are_not_encoded_again(engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(engine_module, "KEPT_PICTURES", 1)
+    engine.pictures.budget_bytes = 0
     encoded = []
-    original = engine._encode_image
-    monkeypatch.setattr(engine, "_encode_image", lambda image: encoded.append(image) or original(image))
+    original = engine.model.encode_images
+    monkeypatch.setattr(engine.model, "encode_images", lambda *a: encoded.append(a) or original(*a))
     for n in range(1, 5):
         engine.generate(turns(n), max_tokens=1).finish()
     assert len(encoded) == 4
-
-
-def test_prefixes_are_few():
-    prefixes, cache = PrefixCache(), Engine.__new__(Engine)
-    for n in range(10):
-        prefixes.add((n,), cache)  # type: ignore[arg-type]
-    assert len(prefixes._entries) == prefill_module.KEPT_PREFIXES
 
 
 async def test_a_reply_with_a_call(engine: Engine):
@@ -195,7 +146,7 @@ async def test_a_reply_with_a_call(engine: Engine):
     assert reply.finished
     assert reply.usage.thinking_tokens == len("I click é.\n".encode()) + 1
     assert reply.usage.prompt_tokens == len(engine.encode([user("Go", picture(1))], [tool], True).ids)
-    assert set(reply.timings) == {"vision", "prefill", "decode"}
+    assert set(reply.timings) == {"queue", "vision", "prefill", "decode", "first_token"}
     assert all(seconds > 0 for seconds in reply.timings.values())
 
 
@@ -215,12 +166,14 @@ async def test_thinking_modes(engine: Engine):
 
 def test_a_thinking_budget_closes_the_thought(engine: Engine):
     script(engine, "x" * 5 + "Done.")
-    generation = engine.generate([user("Go")], thinking_tokens=5)
+    generation = engine.generate([user("Go")], thinking=Thinking("deep", 5))
     phases = [(piece.text, piece.phase) for piece in generation]
     assert generation.reply is not None
-    assert generation.reply.thought == "xxxxx"
+    assert generation.reply.thought.startswith("xxxxx\n\nConsidering the limited time")
     assert ("</think>", "thinking") in phases
-    assert generation.reply.usage.thinking_tokens == 7
+    assert generation.reply.text == "Done."
+    assert generation.reply.thinking.closed_by == "budget"
+    assert generation.reply.usage.thinking_tokens == sum(phase == "thinking" for _, phase in phases) > 7
 
 
 def test_a_thinking_budget_never_cuts_a_call(engine: Engine):
@@ -230,7 +183,7 @@ def test_a_thinking_budget_never_cuts_a_call(engine: Engine):
         + "\n</parameter>\n</function>\n</tool_call>"
     )
     script(engine, call)
-    reply = engine.generate([user("Go")], thinking_tokens=10).finish()
+    reply = engine.generate([user("Go")], thinking=Thinking("deep", 10)).finish()
     assert reply.calls[0].arguments == {"text": "long " * 20}
 
 
@@ -278,7 +231,6 @@ async def test_the_event_loop_stays_free_and_replies_wait_in_line(engine: Engine
 
     clock = asyncio.create_task(tick())
     talks = [[user(f"Go {i}", picture(i))] for i in range(3)]
-    engine.sampling = Sampling()
     replies = await asyncio.gather(*(engine.reply(talk, []) for talk in talks))
     done.set()
     await clock
@@ -287,16 +239,20 @@ async def test_the_event_loop_stays_free_and_replies_wait_in_line(engine: Engine
     assert [r.thought for r in replies] == [alone.generate(talk).finish().thought for talk in talks]
 
 
+async def until_idle(engine: Engine) -> None:
+    async with asyncio.timeout(5):
+        while engine.scheduler.busy:  # noqa: ASYNC110 (another thread works)
+            await asyncio.sleep(0.002)
+
+
 async def test_a_cancelled_reply_stops(engine: Engine):
-    engine.model.logits = lambda hidden: torch.ones(tiny.VOCAB)  # type: ignore[method-assign]
+    engine.model.logits = lambda hidden: torch.ones(*hidden.shape[:-1], tiny.VOCAB)  # type: ignore[method-assign]
     task = asyncio.create_task(engine.reply([user("Go")], []))
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    free = await asyncio.to_thread(engine.lock.acquire, True, 5)
-    assert free, "the computation went on"
-    engine.lock.release()
+    await until_idle(engine)
 
 
 def test_a_reply_stopped_while_it_waits_costs_nothing(engine: Engine):
@@ -367,3 +323,18 @@ def test_dtypes(hybrid: Pair):
     assert Engine.from_pretrained(hybrid.folder).model.get_parameter("lm_head.weight").dtype == torch.float32
     half = Engine.from_pretrained(hybrid.folder, dtype=torch.bfloat16)
     assert half.generate([user("Go", picture(1))], max_tokens=4).finish().usage.prompt_tokens > 0
+
+
+def test_sampling_by_mode(hybrid: Pair, tmp_path: Path):
+    folder = Path(shutil.copytree(hybrid.folder, tmp_path / "checkpoint"))
+    tiny.edit_json(
+        folder / "generation_config.json",
+        do_sample=True,
+        temperature=0.6,
+        fast={"temperature": 0.7, "top_p": 0.8},
+    )
+    engine = Engine.from_pretrained(folder)
+    assert engine.sampling == {"fast": Sampling(0.7, top_p=0.8), "deep": Sampling(0.6)}
+    generation = engine.generate([user("Go")], thinking="fast", max_tokens=2)
+    generation.finish()
+    assert [s.sampler.sampling for s in generation._sequences] == [engine.sampling["fast"]]

@@ -56,7 +56,7 @@ def test_logits_are_those_of_the_widened_weights(folder: Path, kind, limit: floa
     exact, quantised = (our_logits(Pair("moe", None, folder, model), ids) for model in (wide, narrow))
     assert (
         0 < (quantised - exact).std() < limit * exact.std()
-    )  # random weights amplify; see bench/quantise.py
+    )  # random weights amplify; see `python -m bench quantise`
     for name, module in narrow.named_modules():
         if isinstance(module, QuantisedWeight):
             wide.get_parameter(name).copy_(module[...])

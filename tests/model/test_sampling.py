@@ -16,7 +16,7 @@ def kept(logits: Tensor, **settings) -> list[int]:
 
 
 def test_greedy_takes_the_most_likely():
-    assert Sampler(Sampling()).choose(LOGITS) == 1
+    assert Sampler(Sampling()).choose(LOGITS)[0] == 1
 
 
 def test_filters_keep_what_they_say():
@@ -66,25 +66,25 @@ def test_repetition_penalty_equals_transformers():
 
 def test_presence_penalty_looks_at_the_answer_alone():
     sampler = Sampler(Sampling(presence_penalty=2.5), prompt=[1])
-    assert sampler.choose(LOGITS) == 1
+    assert sampler.choose(LOGITS)[0] == 1
     for token in (1, 1):
         sampler.accept(token)
-    assert sampler.choose(LOGITS) == 3  # 3 - 2.5 < 2, however often it came
+    assert sampler.choose(LOGITS)[0] == 3  # 3 - 2.5 < 2, however often it came
 
 
 def test_a_seed_repeats_and_frequencies_fit():
     settings = Sampling(temperature=1.0, seed=7)
     first, second = (Sampler(settings) for _ in range(2))
-    draws = [first.choose(LOGITS) for _ in range(2000)]
-    assert draws == [second.choose(LOGITS) for _ in range(2000)]
+    draws = [first.choose(LOGITS)[0] for _ in range(2000)]
+    assert draws == [second.choose(LOGITS)[0] for _ in range(2000)]
     share = Counter(draws)[1] / 2000
     assert abs(share - LOGITS.softmax(-1)[1].item()) < 0.04
 
 
 def test_the_logits_given_are_not_changed():
     before, sampler = LOGITS.clone(), Sampler(Sampling(1.0, 2, 0.9, 0.1, 1.5, 1.2, 0), prompt=[1])
-    sampler.accept(sampler.choose(LOGITS))
-    sampler.choose(LOGITS)
+    sampler.accept(sampler.choose(LOGITS)[0])
+    sampler.choose(LOGITS)[0]
     assert torch.equal(before, LOGITS)
 
 

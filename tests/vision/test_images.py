@@ -50,6 +50,14 @@ def test_every_mode_becomes_rgb(picture: Image.Image, mode: str):
     assert loaded.size == picture.size
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_frame_shows(kind: str):
+    first, second = Image.new("RGB", (8, 6), RED), Image.new("RGB", (8, 6), "blue")
+    options = {"lossless": True} if kind == "WEBP" else {}
+    loaded = load_image(encoded(first, kind, save_all=True, append_images=[second], duration=90, **options))
+    assert loaded.getcolors() == [(48, RED)]
+
+
 def test_transparency_shows_white():
     assert load_image(Image.new("RGBA", (2, 2), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
     assert load_image(Image.new("RGBA", (2, 2), (0, 0, 0, 128))).getpixel((0, 0)) == (127, 127, 127)

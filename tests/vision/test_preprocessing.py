@@ -1,4 +1,6 @@
 import json
+import math
+import random
 
 import numpy as np
 import pytest
@@ -46,6 +48,35 @@ def test_equals_the_official_processor(options: dict):
     assert torch.equal(grid_thw, expected["image_grid_thw"])
     assert pixel_values.shape == expected["pixel_values"].shape
     assert (pixel_values - expected["pixel_values"]).abs().max() < 1e-5
+
+
+def random_sizes(number: int, largest: int) -> list[tuple[int, int]]:
+    """Widths and heights spread over orders of magnitude, up to an aspect of 200, with the extremes first."""
+    generator, sizes = (
+        random.Random(3),
+        [(1, 1), (largest, largest), (200, 1), (1, 200), (31, 6200), (2000, 10)],
+    )
+    while len(sizes) < number:
+        width, height = (round(math.exp(generator.uniform(0, math.log(largest)))) for _ in range(2))
+        if max(width, height) <= 200 * min(width, height):
+            sizes.append((width, height))
+    return sizes
+
+
+def test_fifty_random_pictures_equal_the_official_processor():
+    """With the published bounds narrowed, so that many pictures meet them from either side."""
+    options = {"patch_size": 16, "size": {"shortest_edge": 16384, "longest_edge": 262144}}
+    options |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "temporal_patch_size": 2}
+    theirs, ours, shrunk, grown = official(**options), ImageProcessor.from_dict(options), 0, 0
+    for size in random_sizes(50, 1500):
+        image = noise(*size)
+        expected = theirs([image], return_tensors="pt")
+        pixel_values, grid_thw = ours([image])
+        assert torch.equal(grid_thw, expected["image_grid_thw"]), size
+        assert (pixel_values - expected["pixel_values"]).abs().max() < 1e-5, size
+        area = grid_thw.prod().item() * 256
+        shrunk, grown = shrunk + (area < math.prod(size)), grown + (area > math.prod(size))
+    assert min(shrunk, grown) > 10
 
 
 def test_grid_and_tokens_tell_the_size_without_pixels():

@@ -1,0 +1,65 @@
+"""Decoding many sequences with one forward: those that take in equally many tokens share it.
+
+The states of a group stay joined while its members stay the same, so that a step copies nothing; a group of
+one is never joined at all.
+"""
+
+from collections.abc import Sequence as Many
+
+import torch
+
+from .cache import HybridCache
+from .sequence import Sequence
+from .vlm import VisionLanguageModel
+
+Group = tuple[Sequence, ...]
+
+
+class Batches:
+    def __init__(self, model: VisionLanguageModel):
+        self.model = model
+        self._joined: dict[Group, HybridCache] = {}
+
+    def step(self, group: Group) -> None:
+        """Feed what each member plans, as many tokens in all of them, and let it choose what follows."""
+        cache, tokens = self._cache(group), len(group[0].feed)
+        device = self.model.device
+        ids = torch.tensor([sequence.feed for sequence in group], device=device)
+        starts = torch.tensor([sequence.position for sequence in group], device=device)
+        positions = (starts[:, None] + torch.arange(tokens, device=device)).expand(3, -1, -1)
+        x, _ = self.model.embed(ids)
+        hidden = self.model.language_model(x, positions, cache)
+        rows = self.model.logits(hidden[:, tokens - group[0].guessed - 1 :])
+        wrong = [sequence.consume(row) for sequence, row in zip(group, rows, strict=True)]
+        self._keep(group, cache.without(wrong))
+        for i, (sequence, n) in enumerate(zip(group, wrong, strict=True)):
+            if sequence.draft:
+                kept = slice(tokens - n)
+                sequence.draft.hold(
+                    x[i : i + 1, kept], hidden[i : i + 1, kept], positions[:, i : i + 1, kept]
+                )
+
+    def dissolve(self, members: Many[Sequence]) -> None:
+        """Give every sequence that shares a batch with one of these its own state back."""
+        for group in [group for group in self._joined if not set(group).isdisjoint(members)]:
+            rows = self._joined.pop(group).split([sequence.length for sequence in group])
+            for sequence, row in zip(group, rows, strict=True):
+                sequence.cache = row
+
+    def _cache(self, group: Group) -> HybridCache:
+        if group not in self._joined:
+            self.dissolve(group)
+            caches = [sequence.cache for sequence in group if sequence.cache]
+            assert len(caches) == len(group)
+            if len(group) == 1:
+                return caches[0]
+            self._joined[group] = HybridCache.joined(caches)
+            for sequence in group:
+                sequence.cache = None
+        return self._joined[group]
+
+    def _keep(self, group: Group, cache: HybridCache) -> None:
+        if len(group) == 1:
+            group[0].cache = cache
+        else:
+            self._joined[group] = cache

@@ -1,0 +1,42 @@
+"""How many bytes the state of a sequence takes, and how many there are. Knows sizes, not contents."""
+
+import os
+
+import torch
+
+from .cache import SPARE_SLOTS
+from .vlm import VisionLanguageModel
+
+
+def state_bytes(model: VisionLanguageModel, tokens: int) -> int:
+    """The most that the state after so many tokens takes: buffers grow by half, states of DeltaNet do not."""
+    text, width = model.config.text, model.language_model.embed_tokens.weight.element_size()
+    linear = text.layer_types.count("linear_attention")
+    attention = len(text.layer_types) - linear + text.mtp_num_hidden_layers
+    slots = tokens * 3 // 2 + SPARE_SLOTS
+    keys = 2 * text.num_key_value_heads * text.head_dim * width * slots
+    k, v = (
+        text.linear_num_key_heads * text.linear_key_head_dim,
+        text.linear_num_value_heads * text.linear_value_head_dim,
+    )
+    recurrent = 4 * text.linear_key_head_dim * v + (text.linear_conv_kernel_dim - 1) * (2 * k + v) * width
+    return attention * keys + linear * recurrent
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of the device that nobody uses now."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system says
+        return 4 * 2**30
+
+
+def human(nbytes: float) -> str:
+    """1536 -> "1.5 KiB"."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if nbytes < 1024 or unit == "GiB":
+            break
+        nbytes /= 1024
+    return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"

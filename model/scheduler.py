@@ -1,0 +1,215 @@
+"""Who runs when: one worker thread owns the network, and `step` tells all that it does.
+
+Knows sequences and sizes; knows nothing of messages, text or files.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence as Many
+from functools import partial
+from itertools import groupby
+
+import torch
+
+from ..errors import CapacityError, QueueFullError
+from .batch import Batches
+from .memory import human, state_bytes
+from .pictures import Picture, PictureCache
+from .prefixes import PrefixCache
+from .request import Limits
+from .sequence import Sequence
+from .speculation import Picker
+from .vlm import VisionLanguageModel
+
+IDLE_S = 5.0  # then the thread ends; the next request starts another
+ALONE = 4  # chunks in one go when nobody waits for the network
+
+
+class Scheduler:
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        pictures: PictureCache,
+        prefixes: PrefixCache,
+        limits: Limits,
+        memory_bytes: int,
+        guesses: int = 0,
+    ):
+        self.model, self.pictures, self.prefixes = model, pictures, prefixes
+        self.limits, self.memory_bytes, self.guesses = limits, memory_bytes, guesses
+        self.steps = 0
+        self._batches = Batches(model)
+        self._waiting: deque[Sequence] = deque()
+        self._reading: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, sequence: Sequence) -> None:
+        """Put it in the queue. Raises QueueFullError, and CapacityError for what could never fit."""
+        total = min(sequence.prefill.length + sequence.request.max_tokens, self.model.config.text.max_context)
+        sequence.nbytes = state_bytes(self.model, total)
+        if sequence.nbytes > self.memory_bytes:
+            raise CapacityError(
+                f"the states of {total} tokens take {human(sequence.nbytes)} and the engine may use "
+                f"{human(self.memory_bytes)}: lower max_tokens, shorten the prompt or raise "
+                "Limits.memory_bytes"
+            )
+        with self._changed:
+            if len(self._waiting) >= self.limits.waiting:
+                raise QueueFullError(
+                    f"{len(self._waiting)} requests are waiting: try again later, or raise Limits.waiting"
+                )
+            self._waiting.append(sequence)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="saccade-engine", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def cancel(self, sequence: Sequence) -> None:
+        """End it before the next step; what it held is free then."""
+        with self._changed:
+            sequence.cancelled = True
+            self._changed.notify()
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Let go of the cancelled, admit the next, read a chunk of one prompt, write a token everywhere."""
+        self._drop_cancelled()
+        self._admit()
+        if self._reading:
+            self._read(self._reading[0])
+        self._plan()
+        for _, group in groupby(sorted(self._running, key=_width), key=_width):
+            self._write(tuple(group))
+        self.steps += 1
+
+    def _admit(self) -> None:
+        """First come, first served; the first one waits until there is memory for it."""
+        while self._waiting and len(self._reading) + len(self._running) < self.limits.running:
+            with self._changed:
+                sequence = self._waiting[0]
+                taken = sum(other.nbytes for other in (*self._reading, *self._running))
+                if taken + sequence.nbytes > self.memory_bytes:
+                    return
+                self._waiting.popleft()
+            sequence.timings["queue"] = time.perf_counter() - sequence.born
+            sequence.prefill.resume(self.prefixes)
+            self._reading.append(sequence)
+
+    def _read(self, sequence: Sequence) -> None:
+        """A chunk of its prompt; then the next prompt has its turn."""
+        alone = len(self._reading) + len(self._running) + len(self._waiting) == 1
+        chunk = self.limits.chunk_tokens * (ALONE if alone else 1)
+        try:
+            with _Clock(sequence, "prefill"):
+                sequence.prefill.advance(chunk, partial(self._encode, sequence), self.guesses > 0)
+            self._reading.rotate(-1)
+            if sequence.prefill.done:
+                self._reading.remove(sequence)
+                self._running.append(sequence)
+                sequence.begin()
+                self._drop_finished([sequence])
+        except Exception as error:
+            self._fail([sequence], error)
+
+    def _encode(self, sequence: Sequence, picture: Picture):
+        with _Clock(sequence, "vision") as clock:
+            features = self.pictures(picture)
+        sequence.timings["prefill"] -= clock.seconds
+        return features
+
+    def _plan(self) -> None:
+        """Let everyone say what to feed; some are at their end already."""
+        for sequence in tuple(self._running):
+            try:
+                sequence.plan(self._guess if self.guesses else None)
+            except Exception as error:
+                self._fail([sequence], error)
+        self._drop_finished(tuple(self._running))
+
+    def _write(self, group: tuple[Sequence, ...]) -> None:
+        start = time.perf_counter()
+        try:
+            self._batches.step(group)
+        except Exception as error:
+            self._fail(group, error)
+        seconds = time.perf_counter() - start
+        for sequence in group:
+            sequence.timings["decode"] += seconds
+        self._drop_finished(group)
+
+    def _guess(self, sequence: Sequence) -> list[int]:
+        room = sequence.request.max_tokens - len(sequence.ids) - 1
+        count = min(self.guesses, room)
+        if count < 1 or sequence.draft is None:
+            return []
+        pick = Picker(sequence.constraint)
+        try:
+            return sequence.draft.guess(self.model, sequence.feed[-1], count, pick)
+        finally:
+            pick.undo()
+
+    def _drop_cancelled(self) -> None:
+        with self._changed:
+            gone = [s for s in (*self._waiting, *self._reading, *self._running) if s.cancelled]
+            self._waiting = deque(s for s in self._waiting if not s.cancelled)
+        for sequence in gone:
+            self._forget(sequence)
+            sequence.finish("cancelled")
+
+    def _drop_finished(self, sequences: Many[Sequence]) -> None:
+        for sequence in sequences:
+            if sequence.finish_reason:
+                self._forget(sequence)
+
+    def _forget(self, sequence: Sequence) -> None:
+        self._batches.dissolve([sequence])
+        self._reading = deque(s for s in self._reading if s is not sequence)
+        self._running = [s for s in self._running if s is not sequence]
+        sequence.cache = sequence.draft = None
+
+    def _fail(self, sequences: Many[Sequence], error: Exception) -> None:
+        """These end with the error; the others, and the engine, go on."""
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            error = CapacityError(f"memory ran out ({error}): send fewer requests at a time, or shorter ones")
+        for sequence in sequences:
+            self._forget(sequence)
+            sequence.fail(error)
+
+    def _work(self) -> None:
+        while self._has_work():
+            self.step()
+
+    def _has_work(self) -> bool:
+        """Wait for work. False, and the thread is gone, when none came for a while."""
+        with self._changed:
+            if not self.busy and not self._changed.wait_for(lambda: self.busy, IDLE_S):
+                self._thread = None
+                return False
+        return True
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting or self._reading or self._running)
+
+
+def _width(sequence: Sequence) -> tuple[int, int]:
+    """What must be equal for two sequences to share a forward."""
+    return len(sequence.feed), sequence.guessed
+
+
+class _Clock:
+    """Adds the seconds of a block to a phase of the sequence."""
+
+    def __init__(self, sequence: Sequence, phase: str):
+        self.sequence, self.phase, self.seconds = sequence, phase, 0.0
+
+    def __enter__(self) -> "_Clock":
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds = time.perf_counter() - self._start
+        self.sequence.timings[self.phase] += self.seconds

@@ -1,0 +1,240 @@
+"""Turns that are true on the rendered page: the page itself says what lies under a click."""
+
+import itertools
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+from train.language import parse
+from train.pages import HEIGHT, WIDTH
+from train.pages.icons import ICONS
+from train.pages.page import Calendar, Select, Stepper, Ticks, Widget
+from train.phrasebook import BOOK
+from train.render import Renderer, Scene
+from train.shape import SHAPES
+from train.tasks import Clause, TaskWriter, Turn
+from train.tasks.facts import readable
+from train.tasks.filling import form_clause
+from train.tasks.goals import goal
+from train.tasks.sight import Sight, plain
+
+W = TypeVar("W", bound=Widget)
+PAGES, ROUNDS = 8, 12
+UNDER = """(points => JSON.stringify(points.map(([x, y]) => {
+  const hit = document.elementFromPoint(x, y), own = hit && hit.closest('[data-e]');
+  return own ? +own.dataset.e : -1;
+})))"""
+
+
+@dataclass
+class Sample:
+    """Scenes with their turns, and per turn the element that the page gave for the point of its action."""
+
+    scenes: list[Scene]
+    turns: list[tuple[Scene, Turn, int]]
+
+
+@pytest.fixture(scope="module", params=["train", "heldout"])
+def sample(request) -> Sample:
+    renderer = Renderer(PAGES, SHAPES["trial"])
+    found = Sample([], [])
+    for start in range(0, PAGES * ROUNDS, PAGES):
+        scenes = renderer.render([start + i for i in range(PAGES)], request.param)
+        turns = []
+        for i, scene in enumerate(scenes):
+            writer = TaskWriter(scene, random.Random(start + i), request.param)
+            turns += [(i, scene, turn) for turn in (*writer.named(20), *writer.turns(16))]
+        points = [_point(i, turn) for i, _, turn in turns]
+        under = json.loads(renderer.browser.evaluate(f"{UNDER}({json.dumps(points)})"))
+        found.scenes += scenes
+        found.turns += [(scene, turn, id) for (_, scene, turn), id in zip(turns, under, strict=True)]
+    renderer.close()
+    return found
+
+
+def _point(page: int, turn: Turn) -> list[float]:
+    """The action's point in the tall page, or one that is nowhere."""
+    key = "start_coordinate" if "start_coordinate" in turn.action else "coordinate"
+    x, y = turn.action.get(key, (-1000, -1000))
+    return [min(x * WIDTH / 1000, WIDTH - 1), min(y * HEIGHT / 1000, HEIGHT - 1) + page * HEIGHT]
+
+
+def test_the_page_answers_every_click_with_its_target(sample):
+    aimed = 0
+    for scene, turn, under in sample.turns:
+        if turn.box is None:
+            assert "coordinate" not in turn.action
+            continue
+        assert under >= 0, (turn, "nothing there")
+        x, y, w, h = scene.boxes[under]
+        left, top, width, height = turn.box
+        assert x - 0.1 <= left <= left + width <= x + w + 0.1, turn
+        assert y - 0.1 <= top <= top + height <= y + h + 0.1, turn
+        aimed += 1
+    assert aimed > 1500
+
+
+def test_what_a_thought_names_is_one_thing(sample):
+    """No two elements that can be seen are called the same in thoughts."""
+    for scene in sample.scenes:
+        see = TaskWriter(scene, random.Random(0), "train").see
+        lines = Counter(see.line(e) for e in see.glimpsed)
+        assert [line for line, n in lines.items() if n > 1] == []
+
+
+def test_a_quoted_click_is_on_what_shows_that_name(sample):
+    checked = 0
+    for scene, turn, under in sample.turns:
+        if turn.box and turn.thought.startswith("Click '") and " of " not in turn.thought:
+            name = turn.thought.removeprefix("Click '").removesuffix("'")
+            shown = [
+                e.id for e in scene.page.elements if e.id in scene.glimpsed and plain(e.name) == plain(name)
+            ]
+            assert shown == [under], turn
+            checked += 1
+    assert checked > 300
+
+
+def test_answers_stand_on_the_page(sample):
+    """What is answered as a value was read from text that is wholly visible."""
+    kinds = Counter(turn.kind for _, turn, _ in sample.turns)
+    assert kinds["answer"] > 20
+    for scene in sample.scenes:
+        see = TaskWriter(scene, random.Random(0), "train").see
+        for fact in readable(see):
+            assert all(mark in scene.read for mark in fact.marks)
+            assert (
+                sum((f.subject, f.attribute) == (fact.subject, fact.attribute) for f in scene.page.facts) == 1
+            )
+
+
+def test_the_same_words_mean_the_same_step(sample):
+    said: dict[tuple[int, str], set[str]] = {}
+    for number, scene in enumerate(sample.scenes):
+        for seed in range(3):
+            for turn in TaskWriter(scene, random.Random(seed), "train").named(30):
+                point = turn.action.get("coordinate")
+                step = f"{turn.action['action']} {point} {turn.action.get('text')}"
+                said.setdefault((number, turn.user.lower()), set()).add(step)
+    assert {key: steps for key, steps in said.items() if len(steps) > 1} == {}
+
+
+def test_most_kinds_of_turns_are_there(sample):
+    kinds = {turn.kind for _, turn, _ in sample.turns}
+    expected = """button link field search select option checkbox radio tab icon switch section day date done
+    settled form ticks choice slider drag menu answer count scroll dismiss double right hover
+    remove clear key""".split()
+    assert set(expected) - kinds == set()
+
+
+def widgets(sample: Sample, kind: type[W]) -> Iterator[tuple[Sight, W, Clause]]:
+    for scene in sample.scenes:
+        for seed in range(6):
+            see = TaskWriter(scene, random.Random(seed), "train").see
+            for widget in scene.page.widgets:
+                if isinstance(widget, kind) and (clause := goal(widget, see)):
+                    yield see, widget, clause
+
+
+def test_ticks_go_on_with_the_first_that_is_not_as_wanted(sample):
+    ticked = settled = 0
+    for see, widget, clause in widgets(sample, Ticks):
+        boxes = [see.element(i) for i in widget.boxes]
+        if clause.step is None:
+            settled += 1
+            continue
+        box = next(e for e in boxes if clause.step.box == see.box(e))
+        assert f"Click {see.line(box)}" not in clause.past
+        done = [e for e in boxes if f"Click {see.line(e)}" in clause.past]
+        states = {bool(e.value) for e in done}
+        assert (
+            len(states) < 2
+            or "only" in clause.text.lower()
+            or "others" in clause.text
+            or "else" in clause.text
+        )
+        ticked += 1
+    assert ticked > 20
+    assert settled > 2
+
+
+def test_a_stepper_goes_toward_its_number_and_stops_there(sample):
+    seen = Counter()
+    for see, widget, clause in widgets(sample, Stepper):
+        wanted = int("".join(c for c in clause.text.replace(widget.name, "") if c.isdigit()))
+        seen[(wanted > widget.value) - (wanted < widget.value)] += 1
+        if wanted == widget.value:
+            assert clause.step is None
+        else:
+            target = widget.plus if wanted > widget.value else widget.minus
+            assert clause.step
+            assert clause.step.box == see.box(see.element(target))
+    assert sum(seen.values()) > 5
+
+
+def test_a_calendar_opens_turns_and_is_clicked(sample):
+    thoughts = Counter()
+    for _, widget, clause in widgets(sample, Calendar):
+        thought = clause.step.thought if clause.step else "settled"
+        assert thought.startswith("Open") == (not widget.days and clause.step is not None)
+        thoughts[thought.split(" '")[0]] += 1
+    assert {"Open", "Click", "Go to the next month", "Go to the previous month"} <= set(thoughts)
+
+
+def test_a_list_is_opened_then_clicked(sample):
+    thoughts = Counter()
+    for see, widget, clause in widgets(sample, Select):
+        thought = clause.step.thought if clause.step else "settled"
+        assert thought.startswith("Click") == bool(widget.entries)
+        if not clause.step:
+            assert clause.past[-1] == f"Click '{see.element(widget.box).value}'"
+        thoughts[thought.split(" ")[0]] += 1
+    assert min(thoughts["Open"], thoughts["Click"], thoughts["settled"]) > 2
+
+
+def test_forms_go_on_after_what_is_filled_in(sample):
+    typed = sent = 0
+    for scene in sample.scenes:
+        for seed, ids in enumerate(scene.page.forms * 3):
+            see = TaskWriter(scene, random.Random(seed), "train").see
+            clause = form_clause(see, ids)
+            if clause and clause.step and clause.step.action["action"] == "type":
+                field = next(e for e in see.elements if e.id in ids and see.box(e) == clause.step.box)
+                assert field.value != clause.step.action["text"]
+                typed += 1
+            elif clause and clause.step and clause.step.box and clause.step.thought.startswith("Click"):
+                assert clause.step.box == see.box(see.element(ids[-1]))
+                sent += 1
+    assert typed > 20
+    assert sent > 3
+
+
+def said(template: str) -> Iterator[str]:
+    """Everything that a template can say, before its parts are filled in."""
+    for pieces in itertools.product(*((p,) if isinstance(p, str) else p for p in parse(template))):
+        yield "".join(pieces)
+
+
+def test_every_phrasing_can_be_filled():
+    parts = dict.fromkeys("xntqpkacsvwyo", "X") | {"list": "X"}
+    for train, unseen in BOOK.values():
+        for template in (*train, *unseen):
+            for text in said(template):
+                assert not set("[]{}|") & set(text.format(**parts)), template
+
+
+def test_held_out_phrasings_stay_out_of_training():
+    for train, unseen in BOOK.values():
+        seen, never = ({text for t in templates for text in said(t)} for templates in (train, unseen))
+        assert never
+        assert not seen & never
+
+
+def test_icons_have_names_of_their_own():
+    names = [name for icon, (_, looks, _) in ICONS.items() for name in (icon, *looks)]
+    assert [name for name, n in Counter(names).items() if n > 1] == []

@@ -1,0 +1,88 @@
+"""Blocks of text: headings, paragraphs, notices, the page that says it worked, a question to be answered."""
+
+from .controls import icon, text_field
+from .page import Builder, esc
+
+SCRIPTS = """Добро пожаловать|Новости и события|Καλώς ήρθατε|Αρχική σελίδα|Größe wählen|Crème brûlée à emporter
+Señal de tráfico|Łódź i Kraków|Žlutý kůň|Ångström måling|Прейскурант на лето""".replace("\n", "|").split("|")
+
+
+def heading(b: Builder) -> str:
+    title = b.words.cased(b.rng.choice([b.words.thing(), b.words.sentence(2, 5).rstrip(".!?")]))
+    under = f'<p class="faint">{esc(b.words.sentence(5, 14))}</p>' if b.chance(0.5) else ""
+    tag = b.rng.choice(["h1", "h2"])
+    return f"<{tag}>{esc(title)}</{tag}>{under}"
+
+
+def paragraph(b: Builder) -> str:
+    text = " ".join(esc(b.words.sentence()) for _ in range(b.rng.randint(1, 3)))
+    for _ in range(b.rng.choice([0, 1, 1, 2])):
+        text += f" {b.link(b.words.place())} {esc(b.words.sentence(2, 6))}"
+    return f'<p class="{b.rng.choice(["", "faint", "small"])}">{text}</p>'
+
+
+def foreign(b: Builder) -> str:
+    """Text beyond ASCII: it is seen, and never asked for."""
+    lines = "".join(f"<div>{line}</div>" for line in b.rng.sample(SCRIPTS, b.rng.randint(1, 3)))
+    return f'<div class="block">{lines}</div>'
+
+
+def alert(b: Builder) -> str:
+    ends = (
+        ["", "", b.button(b.rng.choice(["Dismiss", "Got it", "OK", "Undo", "Retry"]), "btn2")]
+        if b.chance(0.6)
+        else [""]
+    )
+    close = ends[-1]
+    return (
+        f'<div class="panel row between block nowrap"><span>{esc(b.words.sentence(3, 9))}</span>{close}</div>'
+    )
+
+
+def done(b: Builder) -> str:
+    """What a page says when something worked."""
+    said = """Thank you|Thank you!|Success|All done|Saved|Order confirmed|Message sent|Added|Your changes were saved
+Payment received|Welcome back|Booking confirmed|Request sent""".replace("\n", "|").split("|")
+    number, extra = b.rng.randint(1000, 99999), ""
+    if b.chance(0.5):
+        label = b.label(lambda: b.rng.choice(["Order number", "Reference", "Booking code", "Ticket number"]))
+        mark, attribute = b.mark()
+        extra = f"<p>{label}: <b {attribute}>{number}</b></p>"
+        b.fact("", label.lower(), str(number), mark)
+    return f"<h1>{b.rng.choice(said)}</h1><p>{esc(b.words.sentence(4, 10))}</p>{extra}{paragraph(b)}"
+
+
+def sum_to_solve(b: Builder) -> str:
+    """A small sum that keeps robots out."""
+    sign = b.rng.choice(["+", "+", "-", "×"])
+    left, right = b.rng.randint(1, 20), b.rng.randint(1, 12)
+    left, right = (max(left, right), min(left, right)) if sign == "-" else (left, right)
+    result = {"+": left + right, "-": left - right, "×": left * right}[sign]
+    name = b.rng.choice(
+        ["What is {} {} {}?", "{} {} {} =", "Solve: {} {} {}", "How much is {} {} {}?"]
+    ).format(left, sign, right)
+    box = text_field(b, name, b.rng.choice(["stack", "inline"]), -1, "")
+    b.elements[b.last].concept = "sum"
+    b.elements[b.last].traits["answer"] = str(result)
+    b.labels.add(name.lower())
+    return f'<div class="block">{box}</div>'
+
+
+def crumbs(b: Builder) -> str:
+    names = b.distinct(b.words.place, b.rng.randint(2, 4))
+    sep = b.rng.choice([" / ", " › ", " > "])
+    return f'<div class="small block">{sep.join(b.link(n) for n in names)}{sep}{esc(b.words.thing())}</div>'
+
+
+def comments(b: Builder) -> str:
+    """A forum: who said what, and what to do about it."""
+    actions = b.rng.sample(["Reply", "Like", "Report", "Quote", "Share"], b.rng.randint(1, 3))
+    rows = []
+    for person in b.distinct(b.words.person, b.rng.randint(2, 4)):
+        ends = "".join(b.link(a, context=person) for a in actions)
+        heart = icon(b, b.rng.choice(["heart", "thumbs up"]), person) if b.chance(0.15) else ""
+        rows.append(
+            f'<div class="panel block"><b>{esc(person)}</b> <span class="small faint">{b.rng.randint(2, 59)} min ago</span>'
+            f'<div>{esc(b.words.sentence(4, 10))}</div><div class="row small">{ends}{heart}</div></div>'
+        )
+    return f"<div>{''.join(rows)}</div>"

@@ -1,0 +1,266 @@
+"""Turns on a rendered page: what the user wants, what was done, and the one right next step.
+
+A task is a list of clauses. What the page shows decides what is left to do of each: a box that is ticked, a field that
+holds its text, a date that is chosen are done; a click that leaves no trace is done when the history says so. Clauses
+about pages that exist only in words stand before and after, so one screenshot teaches many journeys.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from ..pages.page import Element, Select, Slider
+from ..render import Scene
+from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, snapshot_text
+from .filling import form_clause, searching, typing
+from .goals import goal
+from .imagined import anywhere, imagined
+from .obstacles import asked, in_the_way, missing, out_of_sight
+from .pointing import press, set_state
+from .reading import answering, copying
+from .sight import Sight
+
+__all__ = ["Clause", "Step", "TaskWriter", "Turn", "relative_centre", "snapshot_text"]
+
+# Imagined clauses before and after the one about this page.
+AROUND = [(0, 0)] * 6 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)]
+OFTEN = {"field": 2.0, "search": 3.0, "select": 2.0, "day": 0.15, "option": 0.8, "link": 0.8}
+ONCE = (
+    "sort",
+    "ticks",
+    "choice",
+    "results",
+    "tabs",
+    "explore",
+    "drag",
+    "slider",
+    "stepper",
+    "date",
+)  # in a journey
+TOLD_DONE, TOLD_LAST = (
+    0.6,
+    0.4,
+)  # how often the history says of a click that it was made; of the last of a task
+SHORT = 58  # tokens of text, history and step: with the scaffolding about 80
+SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
+
+
+class TaskWriter:
+    def __init__(self, scene: Scene, rng: random.Random, split: str):
+        self.scene, self.rng = scene, rng
+        self.see = Sight(scene, rng, split)
+        self.say = self.see.say
+        self.visible = [e for e in self.see.visible if e.role != "plane"]
+
+    def turns(self, count: int) -> list[Turn]:
+        return [self.turn() for _ in range(count)]
+
+    def named(self, count: int) -> list[Turn]:
+        """What is to be done is one clause: first about every visible element in turn, so that a page teaches all of
+        its words and places, then also about what the page as a whole offers. Empty where nothing is visible."""
+        if not self.visible:
+            return []
+        order = self.rng.sample(self.visible, len(self.visible))
+        clauses = [self._short_clause(e) for e in order[:count]]
+        drawn = self._others()
+        while len(clauses) < count:
+            other = next(drawn) if self.rng.random() < 0.6 else None
+            clauses.append(other or self._short_clause(self._pick_element()))
+        return [self._alone(clause) for clause in clauses]
+
+    def _short_clause(self, element: Element) -> Clause:
+        """Long names and texts make long turns: some draws more for a short one."""
+        return min((self.clause_for(element) for _ in range(3)), key=lambda c: max(SHORT, c.length()))
+
+    def turn(self) -> Turn:
+        makers = [
+            self._here,
+            self._goal_here,
+            self._journey,
+            self._form,
+            self._finished,
+            self._away,
+            self._reading,
+            self._anywhere,
+            self._lost,
+        ]
+        weights = [32, 20, 16, 12, 4, 6, 12, 2, 3]
+        if self.scene.page.overlay:
+            return self._overlaid() or self._here()
+        for make in self._shuffled(makers, weights):
+            if turn := make():
+                return turn
+        return self._anywhere()
+
+    # ---- kinds of turns
+
+    def _here(self) -> Turn:
+        if not self.visible:
+            return self._anywhere()
+        return self._embed(self.clause_for(self._pick_element()))
+
+    def _goal_here(self) -> Turn | None:
+        clause = self._goal()
+        return clause and self._embed(clause)
+
+    def _form(self) -> Turn | None:
+        forms = self.scene.page.forms
+        clause = form_clause(self.see, self.rng.choice(forms)) if forms else None
+        return clause and self._embed(clause)
+
+    def _finished(self) -> Turn:
+        clauses = [imagined(self.see) for _ in range(self.rng.choice([1, 1, 1, 2, 3, 4]))]
+        lines = self._lines([line for clause in clauses for line in clause.past])
+        return self._turn(clauses, lines, done_step(), "done")
+
+    def _away(self) -> Turn | None:
+        found = out_of_sight(self.see)
+        return found and self._embed(*found)
+
+    def _lost(self) -> Turn | None:
+        found = missing(self.see)
+        return found and self._turn([found[0]], found[1], found[0].step or done_step(), found[0].kind)
+
+    def _reading(self) -> Turn | None:
+        if self.rng.random() < 0.35 and (copied := copying(self.see)):
+            return self._embed(copied)
+        clause = answering(self.see)
+        return clause and self._embed(clause, is_last=True)
+
+    def _anywhere(self) -> Turn:
+        return self._embed(anywhere(self.see))
+
+    def _overlaid(self) -> Turn | None:
+        clause = asked(self.see) if self.rng.random() < 0.7 else None
+        clause = clause or in_the_way(self.see)
+        return clause and self._embed(clause)
+
+    def _journey(self) -> Turn | None:
+        """Several clauses about this page, in order; those before the one that is due are done, by what the page
+        shows or by what the history says. Where all are, the task is, though what was clicked is still there."""
+        clauses: list[Clause] = []
+        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4])):
+            clause = self._any_clause()
+            if clause and clause.text not in (c.text for c in clauses) and not self._clash(clause, clauses):
+                clauses.append(clause)
+        lines: list[str] = []
+        for i, clause in enumerate(clauses):
+            if clause.step is None:
+                is_done = True
+            else:
+                share = TOLD_DONE if i < len(clauses) - 1 else TOLD_LAST
+                is_done = clause.told and OPEN_END not in clause.more and self.rng.random() < share
+            if not is_done:
+                assert clause.step is not None
+                return self._turn(clauses, self._lines(lines + clause.past), clause.step, clause.kind)
+            lines += clause.done_lines()
+        if not clauses:
+            return None
+        return self._turn(clauses, self._lines(lines), done_step(), "settled")
+
+    def _clash(self, clause: Clause, others: list[Clause]) -> bool:
+        """Two clauses about one target would contradict or repeat each other."""
+        lines = set(clause.done_lines())
+        if clause.kind in ONCE and clause.kind in (o.kind for o in others):
+            return True
+        return any(
+            lines & set(o.done_lines()) or (o.step and clause.step and o.step.box == clause.step.box)
+            for o in others
+        )
+
+    # ---- clauses about this page
+
+    def clause_for(self, element: Element, plainly: bool = False) -> Clause:
+        """A clause whose next step is about this element, or that this element shows to be done."""
+        see, r = self.see, self.rng.random()
+        match element.role:
+            case "field":
+                return typing(see, element, plainly)
+            case "search":
+                return searching(see, element)
+            case "checkbox" | "switch" | "section" | "folder" if r > 0.25:
+                is_settled = r > 0.92 and not plainly
+                return set_state(see, element, bool(element.value) == is_settled, plainly)
+            case "slider" | "select" if r < 0.6 and (clause := self._of_widget(element)):
+                return clause
+        return press(see, element, plainly)
+
+    def _of_widget(self, element: Element) -> Clause | None:
+        """A value for the list or slider that the element is; None while it shows its entries."""
+        for widget in self.scene.page.widgets:
+            match widget:
+                case Slider(track=element.id):
+                    return goal(widget, self.see)
+                case Select(box=element.id, entries=[]):
+                    return goal(widget, self.see)
+        return None
+
+    def _goal(self) -> Clause | None:
+        """About a widget; most often one that is not yet as it should be."""
+        widgets = self.scene.page.widgets
+        for _ in range(4 if widgets else 0):
+            clause = goal(self.rng.choice(widgets), self.see)
+            if clause and (clause.step or self.rng.random() < SETTLED_SHARE):
+                return clause
+        return None
+
+    def _any_clause(self) -> Clause | None:
+        if self.rng.random() < 0.5 and (clause := self._goal()):
+            return clause
+        return self.clause_for(self._pick_element()) if self.visible else None
+
+    def _others(self) -> Iterator[Clause | None]:
+        while True:
+            makers = [
+                self._goal,
+                self._goal,
+                lambda: answering(self.see),
+                lambda: copying(self.see),
+                lambda: asked(self.see) or in_the_way(self.see),
+            ]
+            yield self.rng.choice(makers)()
+
+    # ---- putting a turn together
+
+    def _alone(self, clause: Clause) -> Turn:
+        """One clause and nothing else."""
+        step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
+        task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
+        return Turn(snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind)
+
+    def _embed(self, clause: Clause, before: list[str] | None = None, is_last: bool = False) -> Turn:
+        """Sets the clause among imagined ones; `before` are lines that its own step already cost."""
+        earlier, later = self.rng.choice(AROUND)
+        past = [imagined(self.see) for _ in range(earlier)]
+        future = [imagined(self.see) for _ in range(0 if is_last or clause.step is None else later)]
+        lines = self._lines([line for c in past for line in c.past] + clause.past) + (before or [])
+        step = clause.step or done_step()
+        if clause.step and not before and self.rng.random() < 0.05 and "coordinate" in step.action:
+            lines.append(f"{step.thought} (no change)")
+        return self._turn([*past, clause, *future], lines, step, clause.kind)
+
+    def _lines(self, lines: list[str]) -> list[str]:
+        """With what happens on the way: scrolling, and clicks that did nothing at first."""
+        told = []
+        for line in lines:
+            if self.rng.random() < 0.06:
+                told += ["Scroll down"] * self.rng.choice([1, 1, 2])
+            if self.rng.random() < 0.04:
+                told.append(f"{line} (no change)")
+            told.append(line)
+        return told
+
+    def _turn(self, clauses: list[Clause], lines: list[str], step: Step, kind: str) -> Turn:
+        text = self.say.join([c.text for c in clauses])
+        return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind)
+
+    def _pick_element(self) -> Element:
+        """Fields and odd roles more often than their number, so that every skill is practised."""
+        return self.rng.choices(self.visible, [OFTEN.get(e.role, 1.0) for e in self.visible])[0]
+
+    def _shuffled(self, makers: list, weights: Sequence[float]) -> Iterator:
+        """Makers by weight, without repeats."""
+        makers, weights = list(makers), list(weights)
+        while makers:
+            i = self.rng.choices(range(len(makers)), weights)[0]
+            yield makers.pop(i)
+            weights.pop(i)

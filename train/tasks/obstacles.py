@@ -1,0 +1,112 @@
+"""What stands between the user and what they want: things out of sight, dialogs, banners, things that are not there."""
+
+from ..pages.page import Element
+from .clause import OPEN_END, Clause, Step, scroll_step
+from .pointing import click_step
+from .sight import Sight
+
+
+def asked(see: Sight) -> Clause | None:
+    """A dialog asks whether something is really meant."""
+    overlay = see.scene.page.overlay
+    if not overlay or overlay.confirm is None or not see.sees(overlay.confirm):
+        return None
+    yes = see.chance(0.75)
+    text = see.say.say("confirm" if yes else "refuse", a=overlay.asks)
+    verb, thing = overlay.asks.split(" ", 1)
+    past = [f"Click '{verb.capitalize()}' of '{thing}'"] if yes and see.chance(0.7) else []
+    button = see.element(overlay.confirm if yes else overlay.dismiss)
+    return Clause(text, past, click_step(see, button), kind="confirm")
+
+
+def in_the_way(see: Sight) -> Clause | None:
+    """A notice or banner is to be closed: because it is said, or because it hides what is wanted."""
+    overlay = see.scene.page.overlay
+    if not overlay or overlay.confirm is not None or not see.sees(overlay.dismiss):
+        return None
+    close = see.element(overlay.dismiss)
+    is_banner = overlay.mark is not None
+    if see.chance(0.25):
+        return Clause(
+            see.say.say("cookies" if is_banner else "dismiss"), step=click_step(see, close), kind="dismiss"
+        )
+    hidden = [
+        e
+        for e in see.elements
+        if e.id not in see.scene.glimpsed and e.name and see.named_once(e.name) and is_under(see, e)
+    ]
+    if not hidden:
+        return None
+    element = see.rng.choice(hidden)
+    return Clause(_wish(see, element), step=click_step(see, close), more=[OPEN_END], kind="dismiss")
+
+
+def is_under(see: Sight, element: Element) -> bool:
+    """Whether the overlay is what hides it: a dialog dims the whole page, a banner only what is under it."""
+    overlay = see.scene.page.overlay
+    if overlay is None or element.id not in see.scene.boxes or see.scene.is_gone(element):
+        return False
+    if overlay.mark is None:
+        return True
+    banner, (x, y, w, h) = see.scene.read.get(overlay.mark), see.box(element)
+    return (
+        banner is not None
+        and banner[0] <= x + w / 2 <= banner[0] + banner[2]
+        and banner[1] <= y + h / 2 <= banner[1] + banner[3]
+    )
+
+
+def _wish(see: Sight, element: Element) -> str:
+    name = see.say.cased(element.name)
+    if element.role in ("field", "search"):
+        return see.say.type(element.role, name, see.words.value_for(element.name) or see.words.noun())
+    return see.say.press(element.role, see.say.thing(element.role, name), name)
+
+
+def out_of_sight(see: Sight) -> tuple[Clause, list[str]] | None:
+    """The target is scrolled away. Down first; up once the end was reached. Also: lines that this cost so far."""
+    gone = [e for e in see.gone if e.name and see.named_once(e.name)]
+    if not gone:
+        return None
+    element = see.rng.choice(gone)
+    below = see.box(element)[1] > 0
+    lines = ["Scroll down"] * see.rng.choice([0, 0, 1, 2])
+    if not below:
+        lines = ["Scroll down"] * see.rng.randint(2, 3)
+        lines[-1] += " (no change)"
+        lines += ["Scroll up"] * see.rng.choice([0, 0, 1])
+    return Clause(_wish(see, element), step=scroll_step(down=below), more=[OPEN_END], kind="scroll"), lines
+
+
+HIDING = ("Sections", "Tree", "Menu", "Choice", "Suggestions")
+
+
+def missing(see: Sight) -> tuple[Clause, list[str]] | None:
+    """What is asked for is nowhere: look below, unless the page plainly ends; then ask."""
+    page = see.scene.page
+    if (
+        see.scrolls
+        or page.is_covered
+        or any(type(w).__name__ in HIDING for w in page.widgets)
+        or any(e.role == "search" for e in see.elements)
+    ):
+        return None
+    role = see.rng.choice(["button", "button", "link", "field", "checkbox"])
+    name = {"button": see.words.command, "field": see.words.noun, "checkbox": see.words.thing}.get(
+        role, see.words.place
+    )()
+    if any(_is_near(name, e.name) or _is_near(name, e.context) for e in see.elements):
+        return None
+    wish = _wish(see, Element(-1, role, name))
+    lines = ["Scroll down (no change)"] if see.chance(0.5) else []
+    if not lines and not see.is_whole:
+        return Clause(wish, step=scroll_step(down=True), kind="scroll"), []
+    question = f"There is no '{name}' on this page. What should I do?"
+    return Clause(
+        wish, step=Step(f"There is no '{name}'", {"action": "ask_user", "text": question}), kind="ask"
+    ), lines
+
+
+def _is_near(name: str, other: str) -> bool:
+    """Whether they share a word."""
+    return bool(set(name.lower().split()) & set(other.lower().split()))
