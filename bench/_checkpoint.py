@@ -1,7 +1,7 @@
 """The checkpoint that both sides of a comparison load: 18 M random parameters, saved by `transformers`.
 
-Hidden 256, 8 layers (3 DeltaNet to 1 attention), 8 experts of which 2 are chosen, a vision encoder of
-depth 6; tokenizer and chat template are those of the built-in model.
+Hidden 256, 8 layers (3 DeltaNet to 1 attention), 8 experts of which 2 are chosen, a vision encoder of depth
+6; tokenizer and chat template are those of the built-in model.
 """
 
 import json
@@ -19,16 +19,15 @@ VISION = {
 TEXT = {"moe_intermediate_size": 128, "max_position_embeddings": 65536, "mtp_num_hidden_layers": 0}
 
 
-def make_checkpoint(folder: Path, tokens_everywhere: bool = True) -> Path:
-    """Write it to `folder`; the end of a turn is made unlikely, so that both write as much as asked."""
+def make_checkpoint(folder: Path, text: dict | None = None, vision: dict | None = None) -> Path:
+    """Write it to `folder`. `text`, `vision`: keys of the configs that differ."""
     import transformers
 
     raw = json.loads((BUILTIN / "config.json").read_text("utf-8"))
-    text = {**raw["text_config"], **TEXT}
     special = {key: value for key, value in raw.items() if key.endswith("_token_id")}
     config = transformers.Qwen3_5MoeConfig(
-        text_config={**text, "tie_word_embeddings": True},
-        vision_config=VISION,
+        text_config={**raw["text_config"], **TEXT, **(text or {}), "tie_word_embeddings": True},
+        vision_config={**VISION, **(vision or {})},
         tie_word_embeddings=True,
         **special,
     )
@@ -44,11 +43,8 @@ def make_checkpoint(folder: Path, tokens_everywhere: bool = True) -> Path:
     for name in ("tokenizer.json", "chat_template.jinja"):
         shutil.copy(BUILTIN / name, folder)
     processor = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
-    processor |= {"size": {"shortest_edge": 65536, "longest_edge": 16777216}}
+    processor |= {"size": {"shortest_edge": 1024, "longest_edge": 16777216}}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": special_ids(raw)}))
+    end = raw["text_config"]["eos_token_id"]
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": end}))
     return folder
-
-
-def special_ids(raw: dict) -> list[int]:
-    return [raw["text_config"]["eos_token_id"]]

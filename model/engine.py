@@ -24,6 +24,7 @@ from .deliberation import Deliberation
 from .generation import Generation
 from .grammar import Grammars
 from .hub import find_checkpoint
+from .layout import for_decoding
 from .memory import free_bytes
 from .pictures import Picture, PictureCache
 from .precision import usual_dtype
@@ -98,7 +99,7 @@ class Engine:
         model: VisionLanguageModel,
         chat: ChatFormat,
         processor: Processor,
-        sampling: Sampling | None = None,
+        sampling: dict[str, Sampling] | None = None,
         preferences: Preferences | None = None,
         name: str = "local",
         limits: Limits | None = None,
@@ -109,7 +110,8 @@ class Engine:
         if not 0 <= guesses < kernels.SHORT:
             raise InputError(f"guesses {guesses} is out of range: give 0 to {kernels.SHORT - 1}")
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
-        self.sampling, self.preferences = sampling or Sampling(), preferences or Preferences()
+        self.sampling = sampling or {"fast": Sampling(), "deep": Sampling()}
+        self.preferences = preferences or Preferences()
         self.limits = limits or Limits()
         self.max_context = model.config.text.max_context
         free = free_bytes(model.device)
@@ -143,9 +145,12 @@ class Engine:
             torch.set_num_threads(threads)
         config = ModelConfig.from_pretrained(folder)
         chat, processor = ChatFormat.from_pretrained(folder, config), _processor(folder, config.vision)
-        sampling, preferences = Sampling.from_pretrained(folder), Preferences.from_pretrained(folder)
+        sampling = {mode: Sampling.from_pretrained(folder, mode) for mode in ("fast", "deep")}
+        preferences = Preferences.from_pretrained(folder)
         name = folder.resolve().name if Path(path).is_dir() else Path(path).name
         model = load_model(folder, device, dtype or usual_dtype(folder, device), quantise)
+        if device.type == "cpu":
+            for_decoding(model)
         return cls(model, chat, processor, sampling, preferences, name, limits, guesses)
 
     async def reply(
@@ -181,8 +186,7 @@ class Engine:
         if not isinstance(thinking, Thinking):
             thinking = Thinking(cast("Mode", self.preferences.thinking if thinking == "auto" else thinking))
         request = Request(
-            messages, tools or (), tool_choice, schema, thinking, max_tokens,
-            sampling or self.sampling, tuple(stop), logprobs,
+            messages, tools or (), tool_choice, schema, thinking, max_tokens, sampling, tuple(stop), logprobs,
         )  # fmt: skip
         return Generation(partial(self._start, request), self.scheduler.cancel)
 
@@ -227,7 +231,8 @@ class Engine:
                 f"the prompt has {len(prompt.images)} pictures and the engine takes {self.limits.pictures}: "
                 "send fewer, or raise Limits.pictures"
             )
-        request = replace(request, max_tokens=min(request.max_tokens, room))
+        sampling = request.sampling or self.sampling["deep" if deep else "fast"]
+        request = replace(request, max_tokens=min(request.max_tokens, room), sampling=sampling)
         constraint = self._constraint(request, prompt.thinking)
         return Sequence(request, prompt, self.prefill(prompt), self.chat, constraint, emit, streamed, born)
 

@@ -30,7 +30,7 @@ class SparseMoE(nn.Module):
 
 
 class Router(nn.Module):
-    """Softmax over all experts in fp32, then the top k, renormalised. Returns weights, indices [N, top_k]."""
+    """Softmax over the top k in fp32 (that over all, renormalised). Returns weights, indices [N, k]."""
 
     def __init__(self, hidden_size: int, num_experts: int, top_k: int):
         super().__init__()
@@ -38,9 +38,8 @@ class Router(nn.Module):
         self.weight = nn.Parameter(torch.randn(num_experts, hidden_size) * hidden_size**-0.5)
 
     def forward(self, x_ND: Tensor) -> tuple[Tensor, Tensor]:
-        probabilities = self.logits(x_ND).float().softmax(-1)
-        weights, indices = probabilities.topk(self.top_k, dim=-1)
-        return (weights / weights.sum(-1, keepdim=True)).to(x_ND.dtype), indices
+        best, indices = self.logits(x_ND).float().topk(self.top_k, dim=-1)
+        return best.softmax(-1).to(x_ND.dtype), indices
 
     def logits(self, x_ND: Tensor) -> Tensor:
         return nn.functional.linear(x_ND, self.weight)

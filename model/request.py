@@ -103,7 +103,7 @@ class Request:
     schema: dict[str, Any] | type[BaseModel] | None
     thinking: Thinking
     max_tokens: int
-    sampling: Sampling
+    sampling: Sampling | None  # None: the checkpoint's, which may depend on the mode of thinking
     stop: tuple[str, ...] = ()
     logprobs: bool = False
 

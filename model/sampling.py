@@ -39,10 +39,16 @@ class Sampling:
                 raise InputError(f"{name} {getattr(self, name)} is out of range")
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Sampling":
-        """The defaults of generation_config.json; greedy when there is none or `do_sample` is not set."""
+    def from_pretrained(cls, folder: str | Path, mode: str | None = None) -> "Sampling":
+        """The defaults of generation_config.json; greedy when there is none or `do_sample` is not set.
+
+        The file may hold an object under the name of a `mode` of thinking ("fast", "deep"), which wins over
+        its other keys.
+        """
         path = Path(folder) / "generation_config.json"
         raw = read_json(path)
+        special = raw.get(mode) if mode else None
+        raw |= special if isinstance(special, dict) else {}
         names = {field.name for field in fields(cls)} - {"seed"}
         given = {name: raw[name] for name in names if raw.get(name) is not None}
         try:

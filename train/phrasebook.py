@@ -5,7 +5,7 @@ Each intent has phrasings for training and, after them, phrasings that only the 
 
 BOOK: dict[str, tuple[list[str], list[str]]] = {
     "click": (
-        ["[please |]click [on |]{x}", "click {x}", "[press|tap|hit|push|select|choose|use|activate] {x}", "tap [on |]{x}",
+        ["click [on |]{x}", "click {x}", "[press|tap|hit|push|select|choose|use|activate] {x}", "tap [on |]{x}",
          "[go ahead and|now|just] click {x}", "[left-click|left click] [on |]{x}", "[make a click|do a click|click once] on {x}",
          "[press|click] {x} [for me|now|once]", "I [want|would like] [you |]to [click|press] {x}", "[find|locate] {x} and [click|press|tap] it"],
         ["give {x} a click", "pick {x}", "trigger {x}", "I need you to click {x}", "hit {x} once", "{x} should be clicked"],
@@ -336,7 +336,7 @@ PAIR = [
     "{n} - {t}",
 ]
 FORM = ["fill [in|out] [the form with |the form: |]{pairs}", "enter {pairs}", "use {pairs}", "complete the form with {pairs}", "fill in the details ({pairs})", "fill {pairs}",
-        "[here is|this is] what goes into the form: {pairs}", "[please |]fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
+        "[here is|this is] what goes into the form: {pairs}", "fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
 WITH = [
     "{verb} with {pairs}",
     "{verb} with {pairs}",

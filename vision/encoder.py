@@ -109,8 +109,8 @@ class VisionAttention(nn.Module):
         self.proj = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, x_PD: Tensor, rotary: tuple[Tensor, Tensor], frames: list[int]) -> Tensor:
-        q, k, v = self.qkv(x_PD).unflatten(-1, (3, self.num_heads, -1)).unbind(1)
-        q, k = _rotate(q, *rotary), _rotate(k, *rotary)
+        qk, v = self.qkv(x_PD).unflatten(-1, (3, self.num_heads, -1)).split((2, 1), dim=1)
+        (q, k), v = _rotate(qk, *rotary).unbind(1), v.squeeze(1)
         return self.proj(_attend_within_frames(q, k, v, frames).flatten(-2))
 
 
@@ -153,9 +153,12 @@ def _attend_within_frames(q: Tensor, k: Tensor, v: Tensor, frames: list[int]) ->
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    wide = x.float()
-    a, b = wide.chunk(2, dim=-1)
-    return (wide * cos[:, None] + torch.cat((-b, a), dim=-1) * sin[:, None]).to(x.dtype)
+    """(a, b) -> (a cos - b sin, b cos + a sin) of the halves of x [P, 2, H, D / H], in fp32."""
+    a, b = x.float().chunk(2, dim=-1)
+    cos, sin = (t[:, None, None, : a.shape[-1]] for t in (cos, sin))  # the halves share their angles
+    left = torch.addcmul(a * cos, b, sin, value=-1)
+    right = torch.addcmul(b * cos, a, sin)
+    return torch.cat((left, right), dim=-1).to(x.dtype)
 
 
 def _merge_order(grid: Tensor, merge: int) -> Tensor:

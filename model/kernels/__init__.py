@@ -21,7 +21,9 @@ def delta_rule(
 ) -> tuple[Tensor, Tensor]:
     """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
-        return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v))
+        plain = v.device.type == "cpu" and not v.requires_grad
+        solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
+        return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v), solve)
 
 
 def delta_rule_steps(
@@ -36,7 +38,9 @@ def experts(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: 
     """Mixture of experts; shapes in `reference.experts_by_token`. Quantised stacks widen expert by expert."""
     plain = isinstance(gate_up, Tensor) and isinstance(down, Tensor)
     dense = plain and x.is_cuda and gate_up.shape[0] <= 4 * indices.shape[-1]
-    rule = reference.experts_dense if dense else reference.experts_by_token
+    if dense:
+        return reference.experts_dense(x, gate_up, down, weights, indices)
+    rule = reference.experts_single if x.shape[0] == 1 else reference.experts_by_token
     return rule(x, gate_up, down, weights, indices)
 
 

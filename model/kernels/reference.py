@@ -5,7 +5,6 @@ N chunks, D model dim, E experts, I expert width.
 """
 
 from collections.abc import Callable
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -15,8 +14,8 @@ CHUNK = 64
 BLOCK = 16
 
 
-def l2_normalise(x: Tensor) -> Tensor:
-    return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + 1e-6)
+def l2_normalise(x: Tensor, scale: float = 1.0) -> Tensor:
+    return x * (torch.rsqrt(x.square().sum(-1, keepdim=True) + 1e-6) * scale)
 
 
 def delta_rule_recurrent(
@@ -36,16 +35,24 @@ def delta_rule_steps(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """`delta_rule_recurrent` that returns the state after every token."""
-    q, k, v32, g, beta = _prepare(q, k, v, g, beta)
-    out, states = [], []
+    batch, heads = state.shape[:2]
+    q, k, v32, g, beta = (x.flatten(0, 1) for x in _prepare(q, k, v, g, beta))  # [B * H, T, ...]
+    decay, beta, state, out, states = (
+        g.exp()[..., None, None],
+        beta[..., None, None],
+        state.flatten(0, 1),
+        [],
+        [],
+    )
     for t in range(v.shape[1]):
-        state = state * g[:, :, t, None, None].exp()
-        read = k[:, :, t, None] @ state  # [B, H, 1, V]
-        delta = beta[:, :, t, None, None] * (v32[:, :, t, None] - read)
-        state = state + k[:, :, t, :, None] @ delta
-        out.append(q[:, :, t, None] @ state)
-        states.append(state)
-    return torch.cat(out, dim=2).transpose(1, 2).to(v.dtype), tuple(states)
+        k_t = k[:, t : t + 1]
+        state = state * decay[:, t]
+        delta = (v32[:, t : t + 1] - torch.bmm(k_t, state)) * beta[:, t]
+        state = torch.baddbmm(state, k_t.mT, delta)
+        out.append(torch.bmm(q[:, t : t + 1], state))
+        states.append(state.unflatten(0, (batch, heads)))
+    o = out[0] if len(out) == 1 else torch.cat(out, dim=1)
+    return o.unflatten(0, (batch, heads)).transpose(1, 2).to(v.dtype), tuple(states)
 
 
 def delta_rule_chunked(
@@ -56,21 +63,38 @@ def delta_rule_chunked(
     beta: Tensor,
     state: Tensor,
     pass_state: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
+    solve: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same function in chunks of 64: matrix products inside a chunk, `pass_state` between chunks."""
-    tokens = v.shape[1]
+    """The same function in chunks of 64: matrix products inside a chunk, `pass_state` between chunks.
+
+    `solve(A, x)` is (I + A)^-1 x for A [M, C, C] strictly lower triangular. M = B * H * N below.
+    """
+    tokens, shape = v.shape[1], (*state.shape[:2], -1)
     q, k, v32, g, beta = (_into_chunks(x) for x in _prepare(q, k, v, g, beta))
-    decay = g.cumsum(-1)  # [B, H, N, C]
+    decay, k_beta, k_turned = g.cumsum(-1), k * beta[..., None], k.mT
     causal = torch.ones(CHUNK, CHUNK, dtype=torch.bool, device=q.device).tril()
-    gap = (decay[..., :, None] - decay[..., None, :]).masked_fill(~causal, -torch.inf).exp()
-    k_beta = k * beta[..., None]
-    inverse = unit_lower_inverse((k_beta @ k.transpose(-1, -2) * gap).tril(-1))
-    u = inverse @ (v32 * beta[..., None])
-    w = inverse @ (k_beta * decay[..., None].exp())
-    k_out = k * (decay[..., -1:] - decay)[..., None].exp()
-    fresh, states, state = (pass_state or delta_pass_state)(u, w, k_out, decay[..., -1].exp(), state)
-    o = (q * decay[..., None].exp()) @ states + (q @ k.transpose(-1, -2) * gap) @ fresh
+    gap = (decay[..., :, None] - decay[..., None, :]).masked_fill_(~causal, -torch.inf).exp_()
+    mixing = (torch.bmm(k_beta, k_turned) * gap).tril_(-1)
+    grown = decay[..., None].exp()
+    uw = (solve or solve_by_inverse)(mixing, torch.cat((v32 * beta[..., None], k_beta * grown), dim=-1))
+    u, w = uw.split((v.shape[-1], k.shape[-1]), dim=-1)
+    k_out = k * (decay[:, -1:] - decay)[..., None].exp()
+    keep = decay[:, -1].exp()
+    parts = (x.unflatten(0, shape) for x in (u, w, k_out, keep))
+    fresh, states, state = (pass_state or delta_pass_state)(*parts, state)
+    inside = torch.bmm(torch.bmm(q, k_turned) * gap, fresh.flatten(0, 2))
+    o = torch.baddbmm(inside, q * grown, states.flatten(0, 2)).unflatten(0, shape)
     return o.flatten(2, 3)[:, :, :tokens].transpose(1, 2).to(v.dtype), state
+
+
+def solve_by_inverse(strict: Tensor, x: Tensor) -> Tensor:
+    """Matrix products alone: right for a GPU, and its gradient is two more."""
+    return torch.bmm(unit_lower_inverse(strict), x)
+
+
+def solve_by_substitution(strict: Tensor, x: Tensor) -> Tensor:
+    """Row by row: right for a CPU."""
+    return torch.linalg.solve_triangular(strict, x, upper=False, unitriangular=True)
 
 
 def delta_pass_state(
@@ -82,12 +106,16 @@ def delta_pass_state(
     fresh = u - w S; S <- keep S + k_out^T fresh. Returns fresh [B, H, N, C, V], the state BEFORE each chunk
     [B, H, N, K, V], and the last state.
     """
-    fresh, states = [], []
-    for n in range(u.shape[2]):
+    batch, fresh, states = len(state), [], []
+    u, w, k_out, keep, state = (x.flatten(0, 1) for x in (u, w, k_out, keep, state))
+    for n in range(u.shape[1]):
         states.append(state)
-        fresh.append(u[:, :, n] - w[:, :, n] @ state)
-        state = state * keep[:, :, n, None, None] + k_out[:, :, n].transpose(-1, -2) @ fresh[-1]
-    return torch.stack(fresh, dim=2), torch.stack(states, dim=2), state
+        fresh.append(torch.baddbmm(u[:, n], w[:, n], state, alpha=-1))
+        state = torch.baddbmm(state * keep[:, n, None, None], k_out[:, n].mT, fresh[-1])
+    shape = (batch, -1)
+    return tuple(
+        x.unflatten(0, shape) for x in (torch.stack(fresh, dim=1), torch.stack(states, dim=1), state)
+    )
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
@@ -137,17 +165,16 @@ def _diagonal_blocks(x: Tensor, width: int) -> Tensor:
 def _prepare(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor) -> tuple[Tensor, ...]:
     """Heads before tokens, fp32, q and k normalised, q scaled by K^-0.5, key heads repeated."""
     groups = v.shape[2] // k.shape[2]
-    q = l2_normalise(q.float()) * q.shape[-1] ** -0.5
-    k = l2_normalise(k.float())
-    q, k = (x.repeat_interleave(groups, dim=2).transpose(1, 2) for x in (q, k))
-    return q, k, v.float().transpose(1, 2), g.float().transpose(1, 2), beta.float().transpose(1, 2)
+    q, k = (x.float().repeat_interleave(groups, dim=2) if groups > 1 else x.float() for x in (q, k))
+    q, k, v, g, beta = (x.transpose(1, 2).contiguous() for x in (q, k, v.float(), g.float(), beta.float()))
+    return l2_normalise(q, q.shape[-1] ** -0.5), l2_normalise(k), v, g, beta
 
 
 def _into_chunks(x: Tensor) -> Tensor:
-    """[B, H, T, ...] -> [B, H, N, C, ...], padded with zeros, which change neither output nor state."""
+    """[B, H, T, ...] -> [B * H * N, C, ...], padded with zeros, which change neither output nor state."""
     short = -x.shape[2] % CHUNK
     padded = F.pad(x, (0, 0, 0, short)) if x.dim() == 4 else F.pad(x, (0, short))
-    return padded.unflatten(2, (-1, CHUNK))
+    return padded.unflatten(2, (-1, CHUNK)).flatten(0, 2)
 
 
 def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,10 +183,13 @@ def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tens
     Channels stay last: k shifted products, no transpose of x. Returns y [B, T, C] and all columns
     [B, k - 1 + T, C]: the window after token t is columns [t + 1, t + k).
     """
-    columns = torch.cat((window.to(x.dtype), x), dim=1)
-    taps = weight[:, 0].unbind(-1)
-    y = reduce(torch.add, (columns[:, i : i + x.shape[1]] * tap for i, tap in enumerate(taps)))
-    return F.silu(y).to(x.dtype), columns
+    columns, taps, tokens = torch.cat((window.to(x.dtype), x), dim=1), weight[:, 0].T.contiguous(), x.shape[1]
+    if tokens == 1:
+        return F.silu((columns * taps).sum(1, keepdim=True)), columns
+    y = columns[:, :tokens] * taps[0]
+    for i in range(1, len(taps)):
+        y.addcmul_(columns[:, i : i + tokens], taps[i])
+    return F.silu(y), columns
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -182,17 +212,23 @@ def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, 
     x [T, D]; gate_up [E, 2I, D] (gate rows first); down [E, D, I]; weights, indices [T, top_k] -> [T, D].
     """
     order = indices.flatten().argsort(stable=True)
-    token, counts = (
-        order // indices.shape[-1],
-        indices.flatten().bincount(minlength=gate_up.shape[0]).tolist(),
-    )
+    counts = indices.flatten().bincount(minlength=gate_up.shape[0]).tolist()
     parts = []
-    for expert, group in enumerate(x[token].split(counts)):
+    for expert, group in enumerate(x.index_select(0, order // indices.shape[-1]).split(counts)):
         if len(group):
             gate, up = F.linear(group, gate_up[expert]).chunk(2, dim=-1)
-            parts.append(F.linear(F.silu(gate) * up, down[expert]))
-    y = torch.cat(parts) * weights.flatten()[order, None]
-    return torch.zeros_like(x).index_add(0, token, y.to(x.dtype))
+            parts.append(F.linear(F.silu(gate).mul_(up), down[expert]))
+    places = order.argsort().view_as(indices)  # where each choice of each token went
+    return F.embedding_bag(places, torch.cat(parts), per_sample_weights=weights, mode="sum")
+
+
+def experts_single(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
+    """The same for one token, without sorting it into groups."""
+    y = torch.zeros_like(x)
+    for weight, expert in zip(weights[0], indices[0].tolist(), strict=True):
+        gate, up = F.linear(x, gate_up[expert]).chunk(2, dim=-1)
+        y = y + F.linear(F.silu(gate).mul_(up).mul_(weight), down[expert])
+    return y
 
 
 def experts_dense(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:

@@ -231,7 +231,6 @@ async def test_the_event_loop_stays_free_and_replies_wait_in_line(engine: Engine
 
     clock = asyncio.create_task(tick())
     talks = [[user(f"Go {i}", picture(i))] for i in range(3)]
-    engine.sampling = Sampling()
     replies = await asyncio.gather(*(engine.reply(talk, []) for talk in talks))
     done.set()
     await clock
@@ -324,3 +323,18 @@ def test_dtypes(hybrid: Pair):
     assert Engine.from_pretrained(hybrid.folder).model.get_parameter("lm_head.weight").dtype == torch.float32
     half = Engine.from_pretrained(hybrid.folder, dtype=torch.bfloat16)
     assert half.generate([user("Go", picture(1))], max_tokens=4).finish().usage.prompt_tokens > 0
+
+
+def test_sampling_by_mode(hybrid: Pair, tmp_path: Path):
+    folder = Path(shutil.copytree(hybrid.folder, tmp_path / "checkpoint"))
+    tiny.edit_json(
+        folder / "generation_config.json",
+        do_sample=True,
+        temperature=0.6,
+        fast={"temperature": 0.7, "top_p": 0.8},
+    )
+    engine = Engine.from_pretrained(folder)
+    assert engine.sampling == {"fast": Sampling(0.7, top_p=0.8), "deep": Sampling(0.6)}
+    generation = engine.generate([user("Go")], thinking="fast", max_tokens=2)
+    generation.finish()
+    assert [s.sampler.sampling for s in generation._sequences] == [engine.sampling["fast"]]

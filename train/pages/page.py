@@ -288,8 +288,8 @@ class Builder:
 
 
 def letters(name: str) -> str:
-    """What is left of a name when case, spaces and signs are not looked at."""
-    return "".join(c for c in name.lower() if c.isalnum())
+    """What is left of a name when case, spaces, signs and a spelling that varies are not looked at."""
+    return "".join(c for c in name.lower() if c.isalnum()).replace("colour", "color")
 
 
 def esc(text: str) -> str:

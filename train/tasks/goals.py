@@ -24,7 +24,7 @@ from ..pages.page import (
 )
 from ..pages.widgets import MONTHS
 from ..phrasebook import ORDINALS
-from .clause import Clause, Step, aim, drag
+from .clause import OPEN_END, Clause, Step, aim, drag
 from .filling import picking, type_line, type_step
 from .pointing import click_line, click_step
 from .references import refer
@@ -151,7 +151,7 @@ def _through_tabs(see: Sight, tabs: list[Element], chosen: Element | None) -> Cl
     if not name or (is_sweeping and at + 1 == len(tabs)):
         return None
     step = click_step(see, tabs[at + 1] if is_sweeping else tabs[0])
-    return Clause(see.say.say("tabs", t=see.say.quote(name)), lines, step, more=["..."], kind="tabs")
+    return Clause(see.say.say("tabs", t=see.say.quote(name)), lines, step, more=[OPEN_END], kind="tabs")
 
 
 def _found(see: Sight) -> Element | None:
@@ -323,7 +323,7 @@ def _(widget: Sections, see: Sight) -> Clause | None:
     if not closed or not name:
         return None
     text = see.say.say("find_in", t=see.say.quote(name), k=kinds)
-    return Clause(text, past, click_step(see, closed[0]), more=["..."], kind="explore")
+    return Clause(text, past, click_step(see, closed[0]), more=[OPEN_END], kind="explore")
 
 
 @goal.register
@@ -341,7 +341,7 @@ def _(widget: Tree, see: Sight) -> Clause | None:
         if any(e.name.lower() == inner.lower() for e in see.elements):
             return None
         text = see.say.say("path", n=n, t=see.say.quote(see.say.cased(inner)))
-        return Clause(text, step=click_step(see, folder), more=[f"Click '{inner}'"], told=True, kind="tree")
+        return Clause(text, step=click_step(see, folder), more=[f"Click '{inner}'"], kind="tree")
     children = []
     for node, depth in zip(widget.nodes[at + 1 :], widget.depth[at + 1 :], strict=True):
         if depth <= widget.depth[at]:
@@ -435,7 +435,7 @@ def _(widget: Results, see: Sight) -> Clause | None:
         target = see.element(widget.pages[page])
         if not see.names_it(target):
             return None
-        return Clause(text, step=click_step(see, target), more=["..."], kind="results")
+        return Clause(text, step=click_step(see, target), more=[OPEN_END], kind="results")
     past = [turned] if widget.page > 1 else []
     return Clause(text, past, click_step(see, see.element(widget.links[place])), told=True, kind="results")
 

@@ -26,6 +26,7 @@ SHOWS_STATE = (
     "menu",
     "item",
 )  # a click on these can be seen
+CHOSEN = ("radio", "tab", "page", "swatch")  # stay on when they are clicked again
 NOT_POINTED = ("field", "search", "date", "select", "slider")
 
 
@@ -50,9 +51,10 @@ def press(see: Sight, element: Element, plainly: bool = False) -> Clause:
     if see.scene.page.is_dialog and see.chance(0.4):
         x += see.rng.choice([" in the dialog", " in the dialog", " of the dialog box", " in the popup"])
     text = see.say.press(element.role, x, see.say.cased(element.name) if see.names_it(element) else "")
-    return Clause(
-        text, step=click_step(see, element), told=element.role not in SHOWS_STATE, kind=element.role
-    )
+    if element.value and element.role in CHOSEN and see.chance(0.3):
+        return Clause(text, past=[click_line(see, element)], kind="settled")
+    told = element.role not in SHOWS_STATE and not see.scene.page.is_dialog
+    return Clause(text, step=click_step(see, element), told=told, kind=element.role)
 
 
 def removes(see: Sight, element: Element) -> bool:
@@ -89,6 +91,8 @@ def by_concept(see: Sight, element: Element) -> Clause | None:
         text = see.say.fill(CONCEPT[concept])
         if concept == "cart" and element.context and see.chance(0.6):
             text = see.say.fill(CONCEPT["cart_of"], c=see.say.quote(see.say.cased(element.context)))
+        if concept == "cart" and see.chance(0.25):
+            text = see.say.fill(CONCEPT["cart_nth"], o="first")
         return Clause(text, step=click_step(see, element), told=True, kind=element.role)
     if concept != "cart" or any(e.concept != "cart" for e in meant) or len(see.twins(element)) != len(meant):
         return None

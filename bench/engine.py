@@ -1,0 +1,238 @@
+"""The engine against `transformers`: same random checkpoint, same threads, same process, rounds in turn.
+
+    python -m bench engine [--threads 2] [--rounds 5] [--steps 40] [--out bench/results]
+
+Reports the best of all rounds for each side, so that other work on the machine counts for neither. The peer
+is at its best: SDPA attention, the fastest of its experts implementations, one logit per prompt, a greedy loop
+without `generate`. Then the shape of an agent: each step adds a screenshot and about 200 tokens.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from saccade.model.engine import Engine
+
+from ._checkpoint import make_checkpoint
+
+PROMPT, WRITTEN = 1024, 64  # tokens
+SCREEN = (640, 400)
+EXPERTS = ("grouped_mm", "eager")  # "batched_mm" gathers the weights of every token: 20 times as slow here
+PEER_STEPS = (1, 2, 5, 10, 20, 30, 40)  # it reads the whole history in each, so a few will do
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--steps", type=int, default=40)
+    options.add_argument("--out", type=Path, default=Path("bench/results"))
+    options.add_argument("--memory", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    options.add_argument("--checkpoint", type=Path, help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    torch.set_num_threads(chosen.threads)
+    if chosen.memory:
+        print(peak_bytes(chosen.memory, chosen.checkpoint))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = make_checkpoint(Path(folder))
+        engine, peers = Engine.from_pretrained(checkpoint), load_peers(checkpoint)
+        speeds = compare_speed(engine, peers, chosen.rounds)
+        memory = {side: measure_memory(side, checkpoint, chosen.threads) for side in ("ours", "theirs")}
+        steps = compare_steps(engine, peers[EXPERTS[0]], chosen.steps)
+    report(speeds, memory, steps, chosen)
+
+
+def load_peers(checkpoint: Path) -> dict[str, Any]:
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    load = transformers.Qwen3_5MoeForConditionalGeneration.from_pretrained
+    shared = {"dtype": torch.float32, "attn_implementation": "sdpa"}
+    return {name: load(checkpoint, experts_implementation=name, **shared).eval() for name in EXPERTS}
+
+
+def screenshot(seed: int) -> Image.Image:
+    """Blocks of colour: as many pixels as a page, none of them alike in two steps."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (20, 32, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize(SCREEN, Image.Resampling.NEAREST)
+
+
+def ours_text(engine: Engine, seed: int) -> dict[str, float]:
+    """Seconds for a prompt that nothing is known of, and for each token written after it."""
+    letters = np.random.default_rng(seed).integers(97, 123, PROMPT - 20, dtype=np.uint8)
+    talk = [{"role": "user", "content": letters.tobytes().decode()}]
+    reply = engine.generate(talk, max_tokens=WRITTEN, thinking="fast").finish()
+    assert reply.usage.answer_tokens == WRITTEN
+    prefill = reply.timings["prefill"] / (reply.usage.prompt_tokens - reply.usage.cached_tokens)
+    return {"prefill": prefill * PROMPT, "decode": reply.timings["decode"] / (WRITTEN - 1)}
+
+
+@torch.inference_mode()
+def theirs_text(peer: Any, seed: int) -> dict[str, float]:
+    ids = torch.randint(97, 123, (1, PROMPT), generator=torch.Generator().manual_seed(seed))
+    start = time.perf_counter()
+    out = peer(input_ids=ids, use_cache=True, logits_to_keep=1)
+    token = out.logits[:, -1:].argmax(-1)
+    prefill = time.perf_counter() - start
+    start = time.perf_counter()
+    for _ in range(WRITTEN - 1):
+        out = peer(input_ids=token, past_key_values=out.past_key_values, use_cache=True)
+        token = out.logits[:, -1:].argmax(-1)
+        token.item()
+    return {"prefill": prefill, "decode": (time.perf_counter() - start) / (WRITTEN - 1)}
+
+
+@torch.inference_mode()
+def ours_image(engine: Engine, image: Image.Image) -> dict[str, float]:
+    start = time.perf_counter()
+    pixels, grid = engine.processor([image])
+    engine.model.encode_images(pixels, grid)
+    return {"image": time.perf_counter() - start}
+
+
+@torch.inference_mode()
+def theirs_image(peer: Any, processor: Any, image: Image.Image) -> dict[str, float]:
+    start = time.perf_counter()
+    cut = processor(images=[image], return_tensors="pt")
+    peer.model.get_image_features(cut["pixel_values"], cut["image_grid_thw"])
+    return {"image": time.perf_counter() - start}
+
+
+def peer_processor() -> Any:
+    from transformers import Qwen2VLImageProcessor
+
+    size = {"shortest_edge": 65536, "longest_edge": 16777216}
+    half = [0.5] * 3
+    return Qwen2VLImageProcessor(patch_size=16, merge_size=2, size=size, image_mean=half, image_std=half)
+
+
+def compare_speed(engine: Engine, peers: dict[str, Any], rounds: int) -> dict[str, dict[str, float]]:
+    """Best seconds of each side for each measure; the first round warms up."""
+    best: dict[str, dict[str, float]] = {"ours": {}, "theirs": {}}
+    processor = peer_processor()
+    for seed in range(rounds + 1):
+        image = screenshot(1000 + seed)
+        runs: list[tuple[str, Callable[[], dict[str, float]]]] = [
+            ("ours", lambda seed=seed: ours_text(engine, seed)),
+            *(("theirs", lambda seed=seed, peer=peer: theirs_text(peer, seed)) for peer in peers.values()),
+            ("ours", lambda image=image: ours_image(engine, image)),
+            ("theirs", lambda image=image: theirs_image(peers[EXPERTS[0]], processor, image)),
+        ]
+        for side, run in runs:
+            for name, seconds in run().items() if seed else (run(), {})[1].items():
+                best[side][name] = min(best[side].get(name, np.inf), seconds)
+    return best
+
+
+def peak_bytes(side: str, checkpoint: Path) -> int:
+    """Of a process that loads one side alone, sees a picture, reads a prompt and writes."""
+    image = screenshot(1)
+    if side == "ours":
+        engine = Engine.from_pretrained(checkpoint)
+        ours_text(engine, 1)
+        ours_image(engine, image)
+    else:
+        peer = load_peers(checkpoint)[EXPERTS[0]]
+        theirs_text(peer, 1)
+        theirs_image(peer, peer_processor(), image)
+    status = Path("/proc/self/status").read_text("ascii")  # getrusage would count the parent's peak too
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def measure_memory(side: str, checkpoint: Path, threads: int) -> int:
+    command = [sys.executable, "-m", "bench", "engine", "--memory", side, "--threads", str(threads)]
+    done = subprocess.run([*command, "--checkpoint", checkpoint], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def conversation(steps: int) -> list[dict]:
+    talk = []
+    for step in range(steps):
+        seen = {"type": "image", "image": screenshot(step)}
+        told = {"type": "text", "text": f"Step {step}. " + "What the page says now. " * 4}
+        done = f"I did step {step}. " + "And this is why. " * 3
+        talk += [{"role": "user", "content": [seen, told]}, {"role": "assistant", "content": done}]
+    return talk[:-1]
+
+
+def compare_steps(engine: Engine, peer: Any, steps: int) -> list[dict[str, float]]:
+    """Time to the first token at each step, ours through the engine, theirs from the whole history."""
+    processor, rows = peer_processor(), []
+    talk = conversation(steps)
+    for step in range(1, steps + 1):
+        messages = talk[: 2 * step - 1]
+        reply = engine.generate(messages, max_tokens=1, thinking="fast").finish()
+        row = {"step": step, "tokens": reply.usage.prompt_tokens, "cached": reply.usage.cached_tokens}
+        row["ours"] = reply.timings["first_token"]
+        if step in PEER_STEPS:
+            row["theirs"] = their_step(engine, peer, processor, messages)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return rows
+
+
+@torch.inference_mode()
+def their_step(engine: Engine, peer: Any, processor: Any, messages: list[dict]) -> float:
+    """Patches and ids of the same prompt; only the network and the picture processor are timed."""
+    prompt = engine.encode(messages, [], False)
+    ids = torch.tensor([prompt.ids])
+    start = time.perf_counter()
+    cut = processor(images=prompt.images, return_tensors="pt")
+    kinds = (ids == engine.model.config.image_token_id).int()
+    out = peer(input_ids=ids, mm_token_type_ids=kinds, use_cache=True, logits_to_keep=1, **cut)
+    out.logits[0, -1].argmax().item()
+    return time.perf_counter() - start
+
+
+def report(speeds: dict, memory: dict[str, int], steps: list[dict], chosen: argparse.Namespace) -> None:
+    ours, theirs = speeds["ours"], speeds["theirs"]
+    rows = [
+        ("decode, tokens/s", 1 / ours["decode"], 1 / theirs["decode"], theirs["decode"] / ours["decode"]),
+        ("prefill, tokens/s", PROMPT / ours["prefill"], PROMPT / theirs["prefill"],
+         theirs["prefill"] / ours["prefill"]),
+        ("image 640x400, ms", ours["image"] * 1e3, theirs["image"] * 1e3, theirs["image"] / ours["image"]),
+        ("peak memory, MB", memory["ours"] / 1e6, memory["theirs"] / 1e6, memory["theirs"] / memory["ours"]),
+    ]  # fmt: skip
+    print(f"\n{'':20}{'saccade':>12}{'transformers':>14}{'ratio':>8}")
+    for name, a, b, ratio in rows:
+        print(f"{name:20}{a:12.1f}{b:14.1f}{ratio:8.2f}")
+    first, last = steps[1]["ours"], steps[-1]["ours"]
+    print(f"first token at step {len(steps)} / at step 2: {last / first:.2f}")
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    facts = {"date": time.strftime("%Y-%m-%d"), "cpu": platform.processor(), "threads": chosen.threads}
+    table = {name: {"saccade": a, "transformers": b, "ratio": ratio} for name, a, b, ratio in rows}
+    with open(chosen.out / "engine.jsonl", "w", encoding="utf-8") as lines:
+        for line in ({**facts, **table}, *steps):
+            lines.write(json.dumps(line) + "\n")
+    draw(steps, chosen.out / "engine.png")
+
+
+def draw(steps: list[dict], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    theirs = [row for row in steps if "theirs" in row]
+    axes.plot([r["step"] for r in theirs], [r["theirs"] for r in theirs], "o-", label="transformers")
+    axes.plot([r["step"] for r in steps], [r["ours"] for r in steps], "o-", label="saccade")
+    axes.set(xlabel="step, each with one 640x400 screenshot and ~200 tokens", ylabel="first token, s")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
