@@ -31,7 +31,7 @@ def target(role: str, name: str, **facts) -> dict[str, Target]:
 )
 def test_presses(role, name, reason):
     found = risk_of(parse_action("computer_use", CLICK), target(role, name), HERE)
-    assert found is None if reason is None else found.startswith(reason)
+    assert found is None if reason is None else (found or "").startswith(reason)
 
 
 @pytest.mark.parametrize(
