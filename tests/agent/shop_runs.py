@@ -199,10 +199,7 @@ class ErringModel(PointingModel):
         if isinstance(line, dict):
             try:
                 line = await self.pointed(dict(line))
-            except (
-                AssertionError,
-                PageError,
-            ):  # not there, such as a toast that has gone: once more from before
+            except (AssertionError, PageError):  # not there: a toast that has gone
                 self.at = max(self.at - 2, 0)
                 line = "I do not see it."
         return await ScriptedModel([line]).reply(messages, tools)
