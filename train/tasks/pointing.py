@@ -47,11 +47,12 @@ def press(see: Sight, element: Element, plainly: bool = False) -> Clause:
         return Clause(text, step=click_step(see, element), kind="remove")
     if not plainly and see.chance(0.08) and element.role not in (*NOT_POINTED, "star", "swatch"):
         return with_other_button(see, element)
-    x = refer(see, element, plainly)
+    is_settled = bool(element.value) and element.role in CHOSEN and see.chance(0.3)
+    x = refer(see, element, plainly or is_settled)
     if see.scene.page.is_dialog and see.chance(0.4):
         x += see.rng.choice([" in the dialog", " in the dialog", " of the dialog box", " in the popup"])
     text = see.say.press(element.role, x, see.say.cased(element.name) if see.names_it(element) else "")
-    if element.value and element.role in CHOSEN and see.chance(0.3):
+    if is_settled:
         return Clause(text, past=[click_line(see, element)], kind="settled")
     told = element.role not in SHOWS_STATE and not see.scene.page.is_dialog
     return Clause(text, step=click_step(see, element), told=told, kind=element.role)
@@ -111,7 +112,8 @@ def set_state(see: Sight, element: Element, on: bool, plainly: bool = False) -> 
         "section": ("expand", "collapse"),
         "folder": ("expand", "collapse"),
     }[element.role]
-    text = see.say.say(intents[not on], x=refer(see, element, plainly))
-    if bool(element.value) == on:
+    is_settled = bool(element.value) == on
+    text = see.say.say(intents[not on], x=refer(see, element, plainly or is_settled))
+    if is_settled:
         return Clause(text, past=[click_line(see, element)], kind="settled")
     return Clause(text, step=click_step(see, element), kind=element.role)
