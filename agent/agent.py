@@ -248,7 +248,7 @@ class Agent:
         from .episode import Episode
 
         model = await asyncio.to_thread(models.resolve, self.model)
-        browser = await self._open_browser(model, stack)
+        browser = await self._open_browser(model, journal, stack)
         episode = Episode(self, model, browser, journal, limits, emit)
         if self._from is None:
             journal.begin(
@@ -270,13 +270,14 @@ class Agent:
             journal.go_on()
         return episode
 
-    async def _open_browser(self, model: ChatModel, stack: AsyncExitStack) -> "Browser":
-        """A browser that runs already keeps its viewport, and outlives the run."""
+    async def _open_browser(self, model: ChatModel, journal: Journal, stack: AsyncExitStack) -> "Browser":
+        """A browser that runs already keeps its viewport and downloads folder, and outlives the run."""
         from ..tools import Browser
 
         browser = self.browser or self._same_browser() or Browser()
         if not browser.started:
             browser.viewport = browser.viewport or model.preferences.viewport
+            browser.downloads = browser.downloads or journal.folder / "downloads"
             stack.push_async_callback(browser.close)
             await browser.start()
         return browser

@@ -10,7 +10,7 @@ from typing import Any
 from ..tools.observation import Observation
 from .memory import image_part, text_part, user
 from .run import Step
-from .usertools import Tool, UseTool, make_tool
+from .usertools import Tool, make_tool
 
 EVICTED = "(an earlier screenshot, no longer kept)"
 MAX_TOKENS = 32_000
@@ -61,13 +61,20 @@ class ConversationMemory:
         self._forget()
         return list(self._messages)
 
+    def shrink(self) -> list[dict] | None:
+        """Half of the budget from now on: the model's context is smaller than it was told."""
+        before = estimate(self._messages)
+        self.max_tokens = int(before * self._scale / 2)
+        self._forget()
+        return list(self._messages) if estimate(self._messages) < before else None
+
     def tell(self, text: str) -> None:
         self._open["content"].append(text_part(text))
 
     def record(self, step: Step) -> None:
         self._calibrate(step)
-        if isinstance(step.action, UseTool) and step.action.tool is NOTE and not step.error:
-            self._notes.append(step.action.values["text"])
+        if step.action is not None and step.action.action == NOTE.name and not step.error:
+            self._notes.append(step.action.arguments()["text"])
         if step.continues:
             self._messages.append(self._open)
             _add_call(self._messages, self._lines[-1][0], step)

@@ -12,23 +12,25 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from playwright.async_api import Error as PageError
 
-from ..errors import ActionError, PolicyError, SaccadeError
+from ..errors import ActionError, ContextError, PolicyError, SaccadeError
 from ..tools.actions import Action, Answer, AskUser, Terminate
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
 from ..vision.screen import same
 from .calls import Vocabulary
-from .conditions import holds, value_of
+from .conditions import value_of
 from .decide import Decider, Turn
 from .events import Event, Planned, Seen
 from .journal import Journal
-from .loops import Limits, check_limits, repetition_note
+from .judge import Judge
+from .loops import Limits, repetition_note
 from .memory import make_memory
 from .people import UNSEEN, People, taken_over
-from .protocol import NO_USAGE, ChatModel, ToolCall
-from .results import LOOKED_AT, Finish, verify
+from .protocol import ChatModel, ToolCall
+from .results import Finish
 from .run import Outcome, Run, Step, Timings
 from .secrets import Secrets
 from .state import take_state
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 INTERRUPTED = Outcome("interrupted", "the run was interrupted")
-MOST_REJECTIONS = 2
 MARGIN_PX = 12
 FOCUS_STEPS = 3
+SAID = ("error", "dialog")  # what an effect says in words
 
 
 @dataclass(frozen=True)
@@ -80,25 +82,28 @@ class Episode:
         self.steps: list[Step] = []
         self.outcome: Outcome | None = None
         self.final_path: Path | None = None
-        self.checks = NO_USAGE
+        self.judge = Judge(agent, model, browser, self._save_final, self.memory.tell)
         self._queue: tuple[ToolCall, ...] = ()
         self._last: Observation | None = None
         self._told: list[str] = []
-        self._rejections = 0
         self._start = perf_counter()
         self._earlier_s = 0.0
 
     async def advance(self) -> Step:
         """One step: observe, decide, check, act, record."""
-        (observation, screenshot_path), observe_s = await timed(self.observe())
-        turn = await self.decide(observation)
-        result, act_s = await timed(self.act(turn, observation))
+        observation, observe_s = await timed(self.observe())
+        saved = asyncio.create_task(self.save(observation))  # beside what the model and the browser do
+        try:
+            turn = await self.decide(observation)
+            result, act_s = await timed(self.act(turn, observation))
+        finally:
+            screen = await saved
         step = Step(
             index=len(self.steps),
             url=observation.url,
             title=observation.title,
-            screenshot_path=screenshot_path,
-            screen=fingerprint(observation),
+            screenshot_path=self.journal.picture(f"{len(self.steps):03d}"),
+            screen=screen,
             thought=turn.thought,
             text=turn.text,
             call=turn.call,
@@ -118,17 +123,26 @@ class Episode:
         self._queue, self._told = (() if result.error else turn.further), []
         return await self.record(step)
 
-    async def observe(self) -> tuple[Observation, Path]:
+    async def observe(self) -> Observation:
         """The page, once nobody else acts in it, as the model may see it."""
-        changed = await self.people.wait(self.browser, self._last)
+        changed = await self.people.wait(self.browser)
         if changed is not None:
             self._hear(taken_over(changed))
         for text in self.agent.control.hear():
             self._hear(f"The user says: {text}")
         observation = await self.secrets.cover(await self.browser.observe(), self.browser)
-        path = self.journal.save_screenshot(f"{len(self.steps):03d}", observation.image)
         self.emit(Seen(len(self.steps), observation.image, observation.url))
-        return observation, path
+        return observation
+
+    async def save(self, observation: Observation) -> str:
+        """The picture and what `resume` needs, to disk; the picture's fingerprint."""
+        name = f"{len(self.steps):03d}"
+        screen, _, _ = await asyncio.gather(
+            asyncio.to_thread(fingerprint, observation.image),
+            asyncio.to_thread(self.journal.save_screenshot, name, observation.image),
+            self._save_state(),
+        )
+        return screen
 
     async def decide(self, observation: Observation) -> Turn:
         """The next call of the last reply while the page is as it was, else a new reply."""
@@ -142,9 +156,14 @@ class Episode:
                 f"The page changed, so {len(self._queue)} further calls of that reply were not done."
             )
         messages = self.memory.see(observation)
-        decided = self.decider.decide(messages, observation, self.steps)
-        turn, _ = await asyncio.gather(decided, self._save_state())
-        return turn
+        while True:
+            try:
+                return await self.decider.decide(messages, observation, self.steps)
+            except ContextError:
+                shorter = self.memory.shrink()
+                if shorter is None:
+                    raise
+                messages = shorter
 
     async def act(self, turn: Turn, observation: Observation) -> Result:
         """Do it, once people let it happen; an end needs no doing."""
@@ -152,7 +171,7 @@ class Episode:
             return Result(error=turn.error)
         action = turn.action
         self.emit(Planned(len(self.steps), observation.image, observation.url, turn.thought, action))
-        changed = await self.people.wait(self.browser, observation)
+        changed = await self.people.wait(self.browser)
         if changed is not None and changed > UNSEEN:
             return Result(error="the user acted in the page meanwhile: look again")
         denial = await self.people.permit(action, turn.risk, observation)
@@ -194,24 +213,8 @@ class Episode:
         self.emit(step)
         if self.agent.on_step:
             await value_of(self.agent.on_step(step))
-        self.outcome = await self.judge(step)
+        self.outcome = await self.judge.outcome(self.steps, self.seconds, self.limits)
         return step
-
-    async def judge(self, step: Step) -> Outcome | None:
-        """How the run ends with this step, or None. The page's word counts before the model's."""
-        claim = claimed(step)
-        if self.agent.until is not None:
-            if await holds(self.agent.until, self.browser):
-                await self._save_final()
-                met = Outcome("success", "the page meets the condition")
-                return replace(claim, status=met.status, reason=met.reason) if claim else met
-            if claim and claim.status == "success":
-                return replace(
-                    claim, status="failure", reason="the model reported success, the page does not"
-                )
-        if claim and claim.status == "success" and self.agent.verify:
-            return await self._verified(claim)
-        return claim or check_limits(self.steps, self.seconds, self.limits)
 
     def take_up(self, steps: Sequence[Step]) -> None:
         """Go on after these steps of an earlier process: the memory sees them as if they were new."""
@@ -241,7 +244,7 @@ class Episode:
             seconds=self.seconds,
             folder=self.journal.folder,
             final_path=self.final_path,
-            checks=self.checks,
+            checks=self.judge.checks,
         )
         self.journal.finish(run)
         return run
@@ -264,24 +267,6 @@ class Episode:
         targets = [target for step in self.steps[-FOCUS_STEPS:] for target in step.targets.values()]
         return not changed_elsewhere(self._last, now, targets)
 
-    async def _verified(self, claim: Outcome) -> Outcome | None:
-        """An independent look; a claim that it rejects goes back to the model, a bounded number of times."""
-        judge = self.agent.verify
-        model = self.model if isinstance(judge, bool) else judge
-        final = await self._save_final()
-        screens = [(step.number, step.screenshot) for step in self.steps[-LOOKED_AT:]]
-        said = claim.answer or claim.reason
-        verdict = await verify(model, self.agent.task, said, [*screens, (len(self.steps) + 1, final.image)])
-        self.checks += verdict.usage
-        if verdict.success is not False:
-            evidence = verdict.evidence if verdict.evidence is not None else claim.evidence
-            return replace(claim, verified=verdict.success, evidence=evidence)
-        self._rejections += 1
-        if self._rejections < MOST_REJECTIONS:
-            self.memory.tell(f"A check of the screenshots says that the task is not done: {verdict.reason}")
-            return check_limits(self.steps, self.seconds, self.limits)
-        return replace(claim, status="failure", reason=f"a check says no: {verdict.reason}", verified=False)
-
     async def _save_final(self) -> Observation:
         final = await self.secrets.cover(await self.browser.observe(), self.browser)
         self.final_path = self.journal.save_screenshot("final", final.image)
@@ -294,28 +279,6 @@ class Episode:
                 self.journal.save_state(await take_state(self.browser))
             except (PageError, SaccadeError):
                 return
-
-
-SAID = ("error", "dialog")
-
-
-def claimed(step: Step) -> Outcome | None:
-    """The end that the step itself asks for, or None."""
-    match step.action:
-        case _ if step.error:
-            return None
-        case Answer(text=text):
-            return Outcome("success", "the model answered", text, evidence=step.number)
-        case Finish(output=output, evidence=evidence):
-            said = output.model_dump_json()
-            return Outcome("success", "the model answered", said, output, evidence or step.number)
-        case Terminate(status="success"):
-            return Outcome("success", "the model reported success")
-        case Terminate():
-            return Outcome("failure", "the model gave up")
-        case AskUser(text=question) if step.user_reply is None:
-            return Outcome("needs_user", question)
-    return None
 
 
 def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Target]) -> bool:
@@ -345,9 +308,9 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     return Timings(observe_s, vision, prefill, decode, act_s)
 
 
-def fingerprint(observation: Observation) -> str:
+def fingerprint(image: Image.Image) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(observation.image.tobytes(), usedforsecurity=False).hexdigest()[:16]
+    return sha1(image.tobytes(), usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

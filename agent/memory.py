@@ -32,6 +32,10 @@ class Memory(Protocol):
         """Take in a word from a person or from the agent, for the model to read at its next step."""
         ...
 
+    def shrink(self) -> list[dict] | None:
+        """The messages of this step, shorter: they did not fit. None when there is nothing to leave out."""
+        ...
+
 
 def make_memory(kind: MemoryKind, task: str, about: str = "", max_tokens: int | None = None) -> Memory:
     """`about`: what else the model must know, beside the task. `max_tokens` bounds a conversation."""
@@ -61,6 +65,9 @@ class SnapshotMemory:
 
     def tell(self, text: str) -> None:
         self._lines.append(text)
+
+    def shrink(self) -> list[dict] | None:
+        return None
 
 
 def snapshot_text(task: str, lines: list[str], keep_lines: int = 12) -> str:

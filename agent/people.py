@@ -29,14 +29,14 @@ class People:
     ask_before: Ask = "never"
     ask_user: Callable[[str], Any] | None = None
 
-    async def wait(self, browser: "Browser", last: Observation | None) -> float | None:
+    async def wait(self, browser: "Browser") -> float | None:
         """While paused, wait. The share of the screen that changed meanwhile; None without a pause."""
         if not self.control.paused:
             return None
+        before = await browser.observe()
         self.emit(Paused())
         await self.control.resumed()
-        now = await browser.observe()
-        changed = changed_fraction(last.image, now.image) if last else 0.0
+        changed = changed_fraction(before.image, (await browser.observe()).image)
         self.emit(Resumed(changed))
         return changed
 

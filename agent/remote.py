@@ -174,7 +174,8 @@ def thinking_fields(dialect: Dialect, thinking: str) -> dict[str, Any]:
         return {}
     deep = thinking == "deep"
     if dialect == "dashscope":
-        return {"enable_thinking": deep, **({"thinking_budget": THINKING_TOKENS} if deep else {})}
+        budget = getattr(thinking, "max_tokens", THINKING_TOKENS)
+        return {"enable_thinking": deep, **({"thinking_budget": budget} if deep else {})}
     return {"chat_template_kwargs": {"enable_thinking": deep}}
 
 

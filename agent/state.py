@@ -1,5 +1,6 @@
 """What a browser must remember for a run to go on in another process: the address, cookies, local storage."""
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,10 +13,10 @@ _STORED = "JSON.stringify(Object.entries(globalThis.localStorage ?? {}))"
 
 async def take_state(browser: "Browser") -> dict[str, Any]:
     """Asks once; cheap enough for every step."""
-    stored = await browser.inspect(_STORED)
+    stored, cookies = await asyncio.gather(browser.inspect(_STORED), browser.page.context.cookies())
     return {
         "url": browser.address,
-        "cookies": await browser.page.context.cookies(),
+        "cookies": cookies,
         "storage": json.loads(stored) if stored else [],
     }
 

@@ -89,6 +89,7 @@ class Browser:
         self.viewport = viewport
         self.downloads = downloads
         self.timeout_s = timeout_s
+        self.cdp_url = cdp_url
         self.allow_hosts = tuple(allow_hosts)
         self.policy = NetworkPolicy(self.allow_hosts)
         self.share = share
@@ -162,8 +163,8 @@ class Browser:
         Raises playwright's Error while a dialog holds the page: nothing could be asked of it.
         """
         session = self._running()
-        if session.ask is not None and session.ask.blocks:
-            raise PlaywrightError(f"a dialog holds the page: {session.ask.message}")
+        if session.asks.blocking:
+            raise PlaywrightError("a dialog holds the page: answer it first")
         self._fresh_until = 0.0
         return session.page
 
@@ -193,7 +194,7 @@ class Browser:
         None when the page is busy or just leaving, or held by a dialog.
         """
         session = self._running()
-        if session.ask is not None and session.ask.blocks:
+        if session.asks.blocking:
             return None
         return await (await session.active.world()).ask(expression)
 
@@ -237,16 +238,16 @@ class Browser:
         """Look and remember it, with an open dialog drawn on it."""
         self._seen_at = session.marks()
         seen = await self._capture(session)
-        if session.ask is not None:
-            seen = replace(seen, image=draw(seen.image, session.ask))
+        if session.asks.open is not None:
+            seen = replace(seen, image=draw(seen.image, session.asks.open))
         self._seen = replace(seen, dialog=session.notes())
         return self._seen
 
     async def _capture(self, session: Session) -> Observation:
         """What the page shows; while a dialog holds it, or it hangs, what it showed before."""
-        held = session.ask is not None and session.ask.blocks
+        held = session.asks.blocking
         try:
-            seen = None if held else await session.until_asked(look(session), _LOOK_S + 4 * self.timeout_s)
+            seen = None if held else await session.asks.until(look(session), _LOOK_S + 4 * self.timeout_s)
         except (BrowserError, TimeoutError) as error:
             if self._seen is None or not session.tabs:
                 raise
@@ -260,7 +261,7 @@ class Browser:
     async def _aim(self, session: Session, before: Observation, action: Action) -> Hit | None:
         """What the mouse is about to land on."""
         point = getattr(action, "start_coordinate", None) or getattr(action, "coordinate", None)
-        if session.ask is not None or not session.tabs:
+        if session.asks.open is not None or not session.tabs:
             return None
         session.active.traffic.watch()
         if point is None:
@@ -271,7 +272,7 @@ class Browser:
         """`perform` within the time limit; what the page did wrong comes back as text."""
         work = perform(session, before.geometry, action)
         try:
-            return await session.until_asked(work, self._limit(action))
+            return await session.asks.until(work, self._limit(action))
         except ActionError as error:
             return str(error)
         except (TimeoutError, PlaywrightTimeout):

@@ -49,7 +49,7 @@ _CHOOSER_S = 2.0
 
 async def perform(session: Session, geometry: Geometry, action: Action) -> str | None:
     """Do it; what went wrong in one line, or None. Raises ActionError for a tab that is not there."""
-    if session.ask is not None:
+    if session.asks.open is not None:
         return await _respond(session, geometry, action)
     page, at = session.page, geometry.relative_to_css
     match action:
@@ -165,31 +165,31 @@ async def _upload(session: Session, name: str, point: Point | None) -> str | Non
     if point is None:
         return "no file chooser is open: give the coordinate of the upload button"
     await _click(session, point)
-    if not await session.wait_for_ask("file", _CHOOSER_S):
+    if not await session.asks.wait_for("file", _CHOOSER_S):
         return "the click opened no file chooser"
-    return await session.answer(True, name)
+    return await session.asks.answer(True, name)
 
 
 async def _respond(session: Session, geometry: Geometry, action: Action) -> str | None:
     """The action as an answer to the open dialog: its buttons, keys and field are drawn, not the page's."""
-    ask = session.ask
+    ask = session.asks.open
     assert ask is not None
     match action:
         case AcceptDialog(text=text):
-            return await session.answer(True, ask.text if text is None else text)
+            return await session.asks.answer(True, ask.text if text is None else text)
         case UploadFile(text=name) if ask.kind == "file":
-            return await session.answer(True, name)
+            return await session.asks.answer(True, name)
         case DismissDialog():
-            return await session.answer(False)
+            return await session.asks.answer(False)
         case LeftClick(coordinate=point):
             size = geometry.image_width, geometry.image_height
             answer = answer_at(ask, geometry.relative_to_image(point), size)
-            return await session.answer(*answer) if answer else None
+            return await session.asks.answer(*answer) if answer else None
         case Type(text=text) if ask.has_field:
-            session.ask = ask.typed(text.rstrip("\n"))
-            return await session.answer(True, text.rstrip("\n")) if text.endswith("\n") else None
+            session.asks.open = ask.typed(text.rstrip("\n"))
+            return await session.asks.answer(True, text.rstrip("\n")) if text.endswith("\n") else None
         case Key(keys=(key,)) if playwright_key(key) in ("Enter", "Escape"):
-            return await session.answer(playwright_key(key) == "Enter", ask.text)
+            return await session.asks.answer(playwright_key(key) == "Enter", ask.text)
         case Wait(time=seconds):
             await asyncio.sleep(seconds)
         case _:

@@ -119,7 +119,7 @@ globalThis.saccade ??= (() => {
       scroll: [scrollX, scrollY,
         Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
       focus: focus && focus.localName !== "body" ? describe(focus) : null,
-      takes: (focus?.localName === "input" && FORMS[focus.type]) || null, asked: asked(),
+      pdf: document.contentType === "application/pdf", takes: (focus?.localName === "input" && FORMS[focus.type]) || null, asked: asked(),
     };
   };
 

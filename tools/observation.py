@@ -93,6 +93,7 @@ class Effect:
             "opened a new tab" if self.new_tab else "",
             f"dialog: {self.dialog}" if self.dialog else "",
             _share(self.changed),
+            "the focus moved" if self.focused else "",
         ]
         return ", ".join(fact for fact in facts if fact) or "no change"
 

@@ -14,6 +14,7 @@ from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError
+from ..vision.screen import same
 from .geometry import Geometry, Point
 from .observation import Hit, Observation, Tab
 from .session import Session
@@ -21,6 +22,8 @@ from .settle import settle
 from .tab import LiveTab
 
 _TITLE_S = 0.5
+_PAPER_S, _PAPER_STEP_S = 4.0, 0.25
+_FLAT = 100  # colours: a viewer without a paper has fewer
 _HIT_S = 0.5
 _TAB_CHANGES = 5
 
@@ -41,7 +44,7 @@ async def look(session: Session) -> Observation:
 async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
     settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
-    image = await _capture(cdp, session.timeout_s)
+    image = await (_capture_paper if facts.get("pdf") else _capture)(cdp, session.timeout_s)
     tab.traffic.rest()
     _tell(session, facts)
     return Observation(
@@ -67,6 +70,18 @@ async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
     image = Image.open(io.BytesIO(base64.b64decode(answer["data"])))
     image.load()
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+async def _capture_paper(cdp: CDPSession, timeout_s: float) -> Image.Image:
+    """The PDF viewer is another process, which tells nothing: wait until it shows the same thing twice."""
+    before, end = None, time.monotonic() + _PAPER_S
+    while True:
+        image = await _capture(cdp, timeout_s)
+        shows = image.getcolors(_FLAT) is None
+        if (before is not None and shows and same(before, image)) or time.monotonic() > end:
+            return image
+        before = image
+        await asyncio.sleep(_PAPER_STEP_S)
 
 
 def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:

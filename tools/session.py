@@ -6,17 +6,15 @@ effect read the notes.
 
 import asyncio
 import re
-from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from playwright.async_api import (
     BrowserContext,
     Dialog,
     Download,
-    FileChooser,
     Frame,
     Page,
     Request,
@@ -26,7 +24,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import BrowserError, PolicyError
-from .dialogs import Ask
+from .asks import Asks, of_chooser, of_dialog, of_sign_in
 from .files import Files
 from .gate import Gate
 from .launch import Options, Process, attach_process, new_context, start_process
@@ -36,7 +34,7 @@ from .world import page_file
 
 _PAGE_SCRIPTS = ("page.js", "work.js", "pickers.js", "asked.js")
 _DOWNLOAD = "download"
-_KINDS = {"alert": "alert", "confirm": "confirm", "prompt": "prompt", "beforeunload": "leave"}
+_SIGN_IN = "ERR_INVALID_AUTH_CREDENTIALS"
 _REASONS = {
     "ERR_NAME_NOT_RESOLVED": "there is no such host",
     "ERR_CONNECTION_REFUSED": "nothing answers there",
@@ -66,14 +64,12 @@ class Session:
         self.files = Files(options.downloads, options.uploads)
         self.tabs: list[LiveTab] = []
         self.mouse: tuple[float, float] | None = None
-        self.ask: Ask | None = None
+        self.asks = Asks(self.note, options.timeout_s)
         self.process: Process | None = None
         self._options = options
         self._gate = Gate(policy, options.proxy)
         self._context: BrowserContext | None = None
         self._active: LiveTab | None = None
-        self._asked = asyncio.Event()
-        self._held: asyncio.Future[Any] | None = None
         self._work: set[asyncio.Task[Any]] = set()
         self._notes: list[str] = []
         self._handed_out = 0
@@ -104,9 +100,9 @@ class Session:
 
     async def close(self) -> None:
         """Close what we opened: a foreign browser is only let go."""
-        if self.ask is not None:
+        if self.asks.open is not None:
             with suppress(PlaywrightError):
-                await self.answer(False)
+                await self.asks.answer(False)
         if self.process is not None:
             if self.process.foreign and self._context is not None:
                 with suppress(PlaywrightError):
@@ -209,8 +205,8 @@ class Session:
         page.on("crash", lambda _: self.note("the page crashed: reload it"))
         page.on("dialog", self._meet_dialog)
         page.on("download", lambda download: self._do(self._keep(download, tab)))
-        page.on("filechooser", self._meet_chooser)
-        page.on("requestfailed", self._meet_sign_in)
+        page.on("filechooser", lambda chooser: self.asks.hold(of_chooser(chooser, self.files)))
+        page.on("requestfailed", self._meet_failure)
         page.on("framenavigated", self._note_navigation)
 
     def _remove(self, tab: LiveTab) -> None:
@@ -220,95 +216,18 @@ class Session:
 
     async def _meet_dialog(self, dialog: Dialog) -> None:
         """A dialog stops the page: an alert is acknowledged at once, the others are held for an answer."""
-        kind = _KINDS[dialog.type]
-        accept = True if kind == "alert" else self._options.accept_dialogs
-        message = dialog.message or "leave this page?"
+        ask = of_dialog(dialog)
+        accept = True if ask.kind == "alert" else self._options.accept_dialogs
         if accept is None:
-
-            async def answer(accepted: bool, text: str) -> None:
-                await (dialog.accept(text) if accepted else dialog.dismiss())
-
-            return self._hold(Ask(kind, message, answer, dialog.default_value))  # type: ignore[arg-type]
-        self.note(
-            f"{kind}: {message}" + ("" if kind == "alert" else " (accepted)" if accept else " (dismissed)")
-        )
+            return self.asks.hold(ask)
+        answer = "" if ask.kind == "alert" else " (accepted)" if accept else " (dismissed)"
+        self.note(f"{ask.kind}: {ask.message}{answer}")
         with suppress(PlaywrightError):
-            await (dialog.accept() if accept else dialog.dismiss())
+            await ask.answer(accept, ask.text)
 
-    def _meet_chooser(self, chooser: FileChooser) -> None:
-        async def answer(accepted: bool, text: str) -> str | None:
-            if not accepted:
-                return None
-            path = self.files.find(text)
-            if path is None:
-                names = ", ".join(self.files.allowed()) or "none: Browser(uploads=[...]) allows some"
-                return f"there is no file {text!r} to upload; the allowed files are: {names}"
-            await chooser.set_files(path)
-            return None
-
-        message = "the page asks for files" if chooser.is_multiple() else "the page asks for a file"
-        self._hold(Ask("file", message, answer, choices=tuple(self.files.allowed())))
-
-    def _meet_sign_in(self, request: Request) -> None:
-        """HTTP authentication: a headless browser shows no prompt, the navigation just fails."""
-        if not request.is_navigation_request() or "ERR_INVALID_AUTH_CREDENTIALS" not in (
-            request.failure or ""
-        ):
-            return
-        url = urlsplit(request.url)
-
-        async def answer(accepted: bool, text: str) -> str | None:
-            name, colon, password = text.partition(":")
-            if not accepted:
-                return None
-            if not colon:
-                return "give the text as user:password"
-            host = url.netloc.rpartition("@")[2]
-            signed = url._replace(netloc=f"{quote(name, safe='')}:{quote(password, safe='')}@{host}")
-            problem = await self.goto(signed.geturl())
-            return (problem and "the sign-in failed") or await self.goto(url._replace(netloc=host).geturl())
-
-        self._hold(Ask("sign-in", f"{url.hostname} asks for a user name and a password", answer))
-
-    def _hold(self, ask: Ask) -> None:
-        self.ask = ask
-        self.note(ask.describe())
-        self._asked.set()
-
-    async def answer(self, accepted: bool, text: str = "") -> str | None:
-        """Answer the open dialog; what went wrong in one line, or None. Then what it held up goes on."""
-        ask, self.ask = self.ask, None
-        assert ask is not None
-        self._asked.clear()
-        problem = await ask.answer(accepted, text)
-        if problem is not None and self.ask is None:
-            self._hold(ask)
-        held, self._held = self._held, None
-        if held is not None:
-            await self.until_asked(held, self.timeout_s)
-        return problem
-
-    async def until_asked(self, work: Awaitable[Any], timeout_s: float) -> Any:
-        """The result of `work`; None, while it goes on, when a dialog holds it up. Raises TimeoutError."""
-        doing, asked = asyncio.ensure_future(work), asyncio.ensure_future(self._asked.wait())
-        end = asyncio.get_running_loop().time() + timeout_s
-        try:
-            await asyncio.wait({doing, asked}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            doing.cancel()
-            raise
-        finally:
-            asked.cancel()
-        if not doing.done() and self.ask is not None and self.ask.blocks:
-            doing.add_done_callback(lambda it: it.cancelled() or it.exception())
-            self._held = doing
-            return None
-        return await asyncio.wait_for(doing, max(end - asyncio.get_running_loop().time(), 0))
-
-    async def wait_for_ask(self, kind: str, timeout_s: float) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._asked.wait(), timeout_s)
-        return self.ask is not None and self.ask.kind == kind
+    def _meet_failure(self, request: Request) -> None:
+        if request.is_navigation_request() and _SIGN_IN in (request.failure or ""):
+            self.asks.hold(of_sign_in(request.url, self.goto))
 
     def note(self, text: str) -> None:
         """Something that no screenshot says, for the next observation and the effect."""

@@ -58,7 +58,7 @@ def task_for(scene: Scene, seed: int, kind: str) -> dict | None:
     writer = TaskWriter(scene, rng, "heldout")
     candidates = [e for e in writer.visible if e.role in KINDS[kind]]
     rng.shuffle(candidates)
-    for element in candidates:
+    for element in candidates * (4 if kind == "described" else 1):
         clause = writer.clause_for(element, plainly=kind != "described")
         step = clause.step
         if (
@@ -67,13 +67,11 @@ def task_for(scene: Scene, seed: int, kind: str) -> dict | None:
             or (kind == "type") != bool(step.action.get("text"))
         ):
             continue
-        task, role = writer.say.join([clause.text]), element.role
-        return {
-            "task": task,
-            "kind": kind if kind == "described" else role,
-            "target": element.id,
-            "text": step.action.get("text"),
-        }
+        is_named = element.name and element.name.lower() in clause.text.lower()
+        if kind == "described" and (is_named or step.action["action"] != "left_click"):
+            continue
+        row = {"task": writer.say.join([clause.text]), "kind": kind if kind == "described" else element.role}
+        return row | {"target": element.id, "text": step.action.get("text")}
     return None
 
 

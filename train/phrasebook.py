@@ -5,7 +5,7 @@ Each intent has phrasings for training and, after them, phrasings that only the 
 
 BOOK: dict[str, tuple[list[str], list[str]]] = {
     "click": (
-        ["[please |]click [on |]{x}", "click {x}", "[press|tap|hit|push|select|choose|use|activate] {x}", "tap [on |]{x}",
+        ["click [on |]{x}", "click {x}", "[press|tap|hit|push|select|choose|use|activate] {x}", "tap [on |]{x}",
          "[go ahead and|now|just] click {x}", "[left-click|left click] [on |]{x}", "[make a click|do a click|click once] on {x}",
          "[press|click] {x} [for me|now|once]", "I [want|would like] [you |]to [click|press] {x}", "[find|locate] {x} and [click|press|tap] it"],
         ["give {x} a click", "pick {x}", "trigger {x}", "I need you to click {x}", "hit {x} once", "{x} should be clicked"],
@@ -147,11 +147,6 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["[open|go to|find|show|click] {t} in [the folder |]{n}", "in [the folder |]{n}[,|] [open|click|select] {t}", "open {n} > {t}", "open {n} and [click|select] {t}"],
         ["get to {t} inside {n}"],
     ),
-    "find_in": (
-        ["[find|look for] {t} in the {k} and [click|open] it", "[expand|open|go through] the {k} until you find {t} and click it",
-         "{t} is in one of the {k}: [find|click] it", "search the {k} for {t} and click it"],
-        ["somewhere in the {k} is {t}; click it"],
-    ),
     "suggest": (
         ["[type|enter] {p} in {x} and [choose|pick|select] {q} [from the list|from the suggestions|]", "[choose|pick|select] {q} [from|among] the suggestions of {x}",
          "use {x} to [choose|pick|find] {q}: type {p} and take it from the list", "start with {p} in {x}, then [click|choose] {q}"],
@@ -232,33 +227,9 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "use the {a} for {x}"],
         ["carry the {a} over into {x}"],
     ),
-    "solve": (
-        ["[solve|answer] the [sum|question|calculation|math problem]", "[type|enter] the [result|answer] of the [sum|calculation]", "[work out|calculate] the [sum|result] and [type|enter] it",
-         "[fill in|enter] the [right|correct] [answer|number|result]"],
-        ["do the maths and fill it in"],
-    ),
-    "sum_of": (["[solve|answer|complete] {x}", "[type|enter] the [result|answer] [in|into|for] {x}"], ["{x}: give the result"]),
     "result": (
         ["[open|click|go to|follow|show] the {o} [result|search result|hit|link in the results]", "[find|locate] the {o} [search |]result and click it"],
         ["the {o} result is the one to open"],
-    ),
-    "point": (
-        ["[click|press|tap|select|choose] [on |]the [grid |]point {t}", "[click|tap] [on |]the [coordinate|coordinates|grid coordinate|position] {t}", "click at {t} [in the plane|on the grid|]"],
-        ["hit the grid at {t}"],
-    ),
-    "quiz": (
-        ["[click|press|choose] the button [that names|with the name of|that says] the {k} of the [figure|picture|drawing]", "what {k} [is shown|has the figure]? [Click|Press] the [right|matching] button",
-         "[click|choose] the button that [best |]describes the {k}[ shown|]"],
-        ["which button names the {k} you see? Press it"],
-    ),
-    "suggest_ends": (
-        ["[enter|choose|find] [an entry|something|an item] that starts with {p} and ends with {q} in {x}", "in {x}, [choose|pick] what begins with {p} and ends [in|with] {q}"],
-        ["complete {p} in {x} so that it ends with {q}"],
-    ),
-    "tabs": (
-        ["[find|look for] {t} in [one of |]the tabs and click it", "[go|switch] through the tabs [until you find|to find] {t}[,| and] [then |]click it",
-         "{t} is [under|in] one of the tabs: [find|click] it", "switch between the tabs to find [the link |]{t} and click [it|on it]"],
-        ["one of the tabs holds {t}; click it"],
     ),
 }  # fmt: skip
 
@@ -336,7 +307,7 @@ PAIR = [
     "{n} - {t}",
 ]
 FORM = ["fill [in|out] [the form with |the form: |]{pairs}", "enter {pairs}", "use {pairs}", "complete the form with {pairs}", "fill in the details ({pairs})", "fill {pairs}",
-        "[here is|this is] what goes into the form: {pairs}", "[please |]fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
+        "[here is|this is] what goes into the form: {pairs}", "fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
 WITH = [
     "{verb} with {pairs}",
     "{verb} with {pairs}",

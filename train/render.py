@@ -14,11 +14,12 @@ from .pages.page import Element
 from .shape import Shape
 
 IGNORE, NOTHING = 255, 0
+CUT = 0.25  # of the height of an element may be out of view
 ROLES: dict[str, int] = {
     role: index
     for index, role in enumerate(
         """none button link tab field search select checkbox radio option icon switch slider star day date menu section
-        folder leaf page swatch shape item plane""".split()
+        folder leaf page swatch shape item""".split()
     )
 }
 
@@ -63,7 +64,7 @@ EXTRACT = """
         const r = range.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;
         if (!r.width || x < box.x || y < box.y || x >= box.right || y >= box.bottom) continue;
         const hit = covered && at(x, y);
-        if (covered && !(hit && (parent.contains(hit) || hit.contains(parent)))) {
+        if (covered && !(hit && (parent.contains(hit) || hit.contains(parent) || parent.closest('svg')?.contains(hit)))) {
           if (hit && hit.className == 'over') chars.push(0, Math.round((x - box.x) * 8), Math.round((y - box.y) * 8));
           continue;
         }
@@ -96,11 +97,12 @@ class Scene:
     below: float  # px left under the fold
 
     def is_visible(self, element: Element) -> bool:
-        """Wholly inside the viewport and not covered."""
+        """Not covered, and hardly cut off by the edge of the viewport: its middle answers and its name can be read."""
         if element.id not in self.hit:
             return False
         x, y, w, h = self.boxes[element.id]
-        return x >= 0 and y >= 0 and x + w <= WIDTH and y + h <= HEIGHT and w >= 4 and h >= 4
+        inside = x >= 0 and x + w <= WIDTH and y >= -CUT * h and y + h <= HEIGHT + CUT * h
+        return inside and w >= 4 and h >= 4
 
     def is_gone(self, element: Element) -> bool:
         """Wholly outside the viewport, so that only scrolling brings it back."""

@@ -106,6 +106,10 @@ def run(
     verify: Annotated[
         bool, typer.Option("--verify", help="Let the model check its success on the last screenshots.")
     ] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME@HOST", help="{{name}} types $SECRET_NAME on that host (repeatable)."),
+    ] = None,
     ask_before: Annotated[
         Ask, typer.Option(help="Which actions a person at the terminal approves first.")
     ] = Ask.never,
@@ -125,7 +129,7 @@ def run(
 ) -> int:
     """Do a task in the browser."""
     from ..agent import Agent
-    from .wiring import make_browser
+    from .wiring import make_browser, parse_secrets
 
     agent = Agent(
         sys.stdin.read() if task == "-" else task,
@@ -137,6 +141,7 @@ def run(
         max_tokens=max_tokens,
         until=until,
         verify=verify,
+        secrets=parse_secrets(secret or ()),
         ask_before=ask_before.value,
     )
     agent.browser = make_browser(url, viewport, headed, allow_host, browser, cdp_url)
@@ -290,6 +295,11 @@ def inspect(
     ] = None,
     image: Annotated[Path | None, typer.Option(help="A picture before the text of --routing.")] = None,
     png: Annotated[Path, typer.Option(help="Where --routing draws.")] = Path("routing.png"),
+    context: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOKENS", help="Memory at this context, such as 50000 or 64k (repeatable)."),
+    ] = None,
+    cache: Annotated[str, typer.Option(help="Keys and values in bf16 or fp32.")] = "bf16",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show what a checkpoint is: layers, parameters, memory, and which machine it fits."""
@@ -297,11 +307,13 @@ def inspect(
 
     from ..model.config import ModelConfig
     from ..model.hub import find_checkpoint
-    from .inspect import examine, routing_table, tables
+    from .inspect import examine, parse_context, routing_table, tables
 
     if image and routing is None:
         raise InputError("--image goes with --routing: give the text as well")
-    report = examine(ModelConfig.from_pretrained(find_checkpoint(checkpoint, weights=False)))
+    contexts = {text: parse_context(text) for text in context or ()}
+    config = ModelConfig.from_pretrained(find_checkpoint(checkpoint, weights=False))
+    report = examine(config, contexts, cache)
     layers = draw_routing(checkpoint, routing, image, png) if routing is not None else []
     if as_json:
         extra = {"routing": {"png": str(png), "layers": layers}} if layers else {}

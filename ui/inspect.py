@@ -13,13 +13,16 @@ from rich.table import Table
 from rich.text import Text
 from torch import nn
 
+from ..errors import InputError
 from ..model.config import ModelConfig, TextConfig
 from ..model.moe import Experts
 from ..model.weights import empty_model
 
 GIB = 2**30
 CONTEXTS = {"4k": 4096, "32k": 32768, "128k": 131072, "262k": 262144, "1M": 1_010_000}
-CACHE_ITEM_BYTES, STATE_ITEM_BYTES = 2, 4  # keys, values and conv windows in bf16; DeltaNet states in fp32
+CACHE_ITEM_BYTES = {"bf16": 2, "fp32": 4}  # of keys, values and conv windows
+STATE_ITEM_BYTES = 4  # DeltaNet states are fp32 always
+THOUSANDS = {"k": 1024, "m": 1_000_000}
 # GiB for weights and cache: a tenth is left to activations, on a laptop 4 GiB more to the system.
 MACHINES = {
     "laptop 16 GB": 0.9 * 12,
@@ -57,28 +60,41 @@ class Report:
     weight_bytes: dict[str, int]  # by dtype
     kv_bytes_per_token: int
     state_bytes: int  # per sequence, whatever its length
+    cache_dtype: str
+    contexts: dict[str, int]  # tokens, by what they are called
 
     def cache_bytes(self, tokens: int) -> int:
         return self.kv_bytes_per_token * tokens + self.state_bytes
 
     def longest_context(self, dtype: str, machine: str) -> str | None:
-        """The longest of CONTEXTS that fits beside the weights; None when not even the first does."""
+        """The longest of the contexts that fits beside the weights; None when not even the first does."""
         room = MACHINES[machine] * GIB - self.weight_bytes[dtype]
-        return next((name for name, n in reversed(CONTEXTS.items()) if self.cache_bytes(n) <= room), None)
+        fitting = [name for name, tokens in self.contexts.items() if self.cache_bytes(tokens) <= room]
+        return max(fitting, key=self.contexts.__getitem__, default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        contexts = {str(tokens): self.cache_bytes(tokens) for tokens in CONTEXTS.values()}
+        contexts = {str(tokens): self.cache_bytes(tokens) for tokens in self.contexts.values()}
         fits = {m: {d: self.longest_context(d, m) for d in self.weight_bytes} for m in MACHINES}
         total = {"total_parameters": self.parameters.total}
         return {**asdict(self), **total, "cache_bytes": contexts, "fits": fits}
 
 
-def examine(config: ModelConfig) -> Report:
-    """Count a model of this shape; takes no memory to speak of."""
+def parse_context(text: str) -> int:
+    """`32768`, `32k` (of 1024) or `1M` -> tokens. Raises InputError."""
+    digits, unit = text.strip().rstrip("kKmM"), text.strip()[-1:].lower()
+    if not digits.isdecimal() or int(digits) == 0:
+        raise InputError(f"the context is {text!r}; give a number of tokens, such as 32768, 32k or 1M")
+    return int(digits) * THOUSANDS.get(unit, 1)
+
+
+def examine(config: ModelConfig, contexts: dict[str, int] | None = None, cache_dtype: str = "bf16") -> Report:
+    """Count a model of this shape; takes no memory to speak of. Raises InputError for another cache dtype."""
+    if cache_dtype not in CACHE_ITEM_BYTES:
+        raise InputError(f"the cache dtype is {cache_dtype!r}; use {' or '.join(CACHE_ITEM_BYTES)}")
     wide = {"fp32": torch.float32, "bf16": torch.bfloat16}
     sizes = {name: _nbytes(empty_model(config, "meta", dtype)) for name, dtype in wide.items()}
     sizes |= {kind: _nbytes(empty_model(config, "meta", torch.bfloat16, kind)) for kind in ("int8", "int4")}
-    kv, state = cache_sizes(config.text)
+    kv, state = cache_sizes(config.text, CACHE_ITEM_BYTES[cache_dtype])
     text = config.text
     return Report(
         config.model_type,
@@ -88,6 +104,8 @@ def examine(config: ModelConfig) -> Report:
         sizes,
         kv,
         state,
+        cache_dtype,
+        contexts or CONTEXTS,
     )
 
 
@@ -103,13 +121,13 @@ def count(config: ModelConfig) -> Parameters:
     return Parameters(vision, embedding, head, decoder, experts, mtp, language, language - idle)
 
 
-def cache_sizes(text: TextConfig) -> tuple[int, int]:
+def cache_sizes(text: TextConfig, item_bytes: int) -> tuple[int, int]:
     """Bytes per token (keys and values of the attention layers) and per sequence (DeltaNet layers)."""
     layers = Counter(text.layer_types)
-    per_token = 2 * text.num_key_value_heads * text.head_dim * CACHE_ITEM_BYTES
+    per_token = 2 * text.num_key_value_heads * text.head_dim * item_bytes
     keys = text.linear_num_key_heads * text.linear_key_head_dim
     values = text.linear_num_value_heads * text.linear_value_head_dim
-    window = (2 * keys + values) * (text.linear_conv_kernel_dim - 1) * CACHE_ITEM_BYTES
+    window = (2 * keys + values) * (text.linear_conv_kernel_dim - 1) * item_bytes
     state = text.linear_key_head_dim * values * STATE_ITEM_BYTES
     return layers["full_attention"] * per_token, layers["linear_attention"] * (window + state)
 
@@ -142,11 +160,13 @@ def _nbytes(module: nn.Module) -> int:
 
 def tables(report: Report, title: str) -> Group:
     per_token, state = size(report.kv_bytes_per_token), size(report.state_bytes)
-    cache = f"Cache (bf16): {per_token} per token, and {state} per sequence whatever its length."
+    cache = (
+        f"Cache ({report.cache_dtype}): {per_token} per token, and {state} per sequence whatever its length."
+    )
     beyond = (
         f"* beyond the {report.max_positions:,} positions that config.json was made for: needs (more) YaRN."
     )
-    notes = [cache, *([beyond] if report.max_positions < max(CONTEXTS.values()) else [])]
+    notes = [cache, *([beyond] if report.max_positions < max(report.contexts.values()) else [])]
     parts = (_anatomy_table(report, title), _memory_table(report), _machine_table(report))
     return Group(*parts, *(Text(note, style="dim") for note in notes))
 
@@ -187,10 +207,10 @@ def _memory_table(report: Report) -> Table:
     table = Table(title="Weights and one sequence", title_justify="left")
     table.add_column("weights in")
     table.add_column("weights", justify="right")
-    for name, tokens in CONTEXTS.items():
+    for name, tokens in report.contexts.items():
         table.add_column(f"+ {name}{'*' * (tokens > report.max_positions)}", justify="right")
     for dtype, weights in report.weight_bytes.items():
-        sums = (size(weights + report.cache_bytes(tokens)) for tokens in CONTEXTS.values())
+        sums = (size(weights + report.cache_bytes(tokens)) for tokens in report.contexts.values())
         table.add_row(dtype, size(weights), *sums)
     return table
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..agent.protocol import ChatModel
 from ..agent.scripted import load_script
+from ..agent.secrets import Secret
 from ..errors import InputError
 from ..model.hub import find_checkpoint
 
@@ -58,6 +59,24 @@ def make_browser(
         executable=executable,
         allow_hosts=allow_hosts or (),
     )
+
+
+def parse_secrets(entries: Iterable[str]) -> "dict[str, Secret]":
+    """`code@shop.example`: `{{code}}`, whose value is the variable SECRET_CODE. Raises InputError."""
+    found: dict[str, Secret] = {}
+    for entry in entries:
+        name, _, host = entry.partition("@")
+        value = os.environ.get(secret_variable(name))
+        if not host or value is None:
+            variable = secret_variable(name)
+            raise InputError(f"the secret {entry!r} needs a host (name@host) and {variable} to be set")
+        known = found[name].hosts if name in found else ()
+        found[name] = Secret(value, (*known, host))
+    return found
+
+
+def secret_variable(name: str) -> str:
+    return f"SECRET_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
 
 
 def parse_viewport(text: str) -> tuple[int, int]:

@@ -30,11 +30,12 @@ class Clicker:
         self.meter, self.steps = meter, steps
 
     async def ainvoke(self, messages: list[Any], output_format: Any = None, **_: Any) -> Any:
-        text = messages[-1].text  # the page's state; the system prompt holds examples of the same form
+        # The page's state: reminders may follow it, and the system prompt holds examples of the same form.
+        text = next(it.text for it in reversed(messages) if "Interactive elements" in it.text)
         shown = re.findall(r"done (\d+)", text)
         button = re.findall(r"\[(\d+)\]<button", text)
         self.meter.look(int(shown[-1]) if shown else None)
-        action: dict[str, Any] = {"click": {"index": int(button[0])}} if button else {"wait": {"seconds": 1}}
+        action: dict[str, Any] = {"click": {"index": int(button[0])}}
         if len(self.meter.steps) >= self.steps:
             action = {"done": {"text": "done", "success": True}}
         said = {"evaluation_previous_goal": "", "memory": "", "next_goal": "", "action": [action]}

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from playwright.async_api import Error as PageError
 from saccade.agent import Agent, Preferences, Reply, Run, ScriptedModel
 from saccade.tools import Browser
 from shop.server import Shop
@@ -169,7 +170,7 @@ class PointingModel:
         return {**line, "coordinate": await self.center_of(selector)} if selector else line
 
     async def center_of(self, selector: str) -> list[int]:
-        box = await self.browser.page.locator(selector).bounding_box()
+        box = await self.browser.page.locator(selector).bounding_box(timeout=3000)
         assert box, selector
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         assert 0 <= y <= VIEWPORT[1], f"{selector} is out of view at {y:.0f}"
@@ -196,7 +197,11 @@ class ErringModel(PointingModel):
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> Reply:
         line = await self.next_line()
         if isinstance(line, dict):
-            line = await self.pointed(dict(line))
+            try:
+                line = await self.pointed(dict(line))
+            except (AssertionError, PageError):  # not there: a toast that has gone
+                self.at = max(self.at - 2, 0)
+                line = "I do not see it."
         return await ScriptedModel([line]).reply(messages, tools)
 
     async def next_line(self) -> Any:

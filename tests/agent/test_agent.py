@@ -5,7 +5,7 @@ import json
 
 import pytest
 from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
-from saccade.errors import BrowserError
+from saccade.errors import BrowserError, ContextError
 from saccade.tools import Browser
 
 PRESS = {"action": "left_click", "coordinate": [500, 250], "thought": "Press the button"}
@@ -73,6 +73,22 @@ async def test_malformed_replies_become_observations(start):
     assert "teleport" in run.steps[1].error
     lines = agent.model.seen[-1][0]["content"][1]["text"].split("\n")
     assert lines[2] == "1. no valid action (failed: no action found in the reply)"
+
+
+async def test_a_prompt_that_does_not_fit_is_shortened(start):
+    """The model's context holds six pictures; nobody had said so."""
+
+    def small_context(messages) -> dict:
+        pictures = [part for it in messages for part in it["content"] if part.get("type") == "image"]
+        if len(pictures) > 6:
+            raise ContextError("seven pictures are too many")
+        return PRESS if len(seen) < 9 else DONE
+
+    agent = await start("/counter", small_context, preferences=Preferences((640, 480), "conversation"))
+    seen = agent.model.seen
+    run = await agent.run()
+    assert run.success, run.reason
+    assert len(run.steps) >= 8
 
 
 async def test_malformed_replies_in_a_row_end_the_run(start):

@@ -184,6 +184,18 @@ def test_the_budget_is_in_the_models_own_tokens(make_step):
     assert estimate(memory.see(look())) < estimated
 
 
+def test_what_does_not_fit_is_halved_until_one_turn_is_left(make_step):
+    memory = ConversationMemory("t")
+    sizes = [estimate(list(played(memory, make_step, 20))[-1])]
+    memory.see(look())
+    while (shorter := memory.shrink()) is not None:
+        sizes.append(estimate(shorter))
+        assert images(shorter)[-1].size == (64, 40)
+    assert len(sizes) >= 3
+    assert sizes == sorted(sizes, reverse=True)
+    assert SnapshotMemory("t").shrink() is None
+
+
 def test_a_budget_for_less_than_one_turn_keeps_that_turn(make_step):
     memory = ConversationMemory("t", max_tokens=10)
     for messages in played(memory, make_step, 3):

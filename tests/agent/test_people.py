@@ -93,6 +93,21 @@ async def test_take_over(start, browser):
     assert "I pressed it twice" in str(agent.model.seen[1])
 
 
+async def test_a_pause_without_a_hand_in_the_page(start):
+    """What the agent itself had just done is no person's doing."""
+    agent = await start("/counter", [PRESS, DONE], preferences=LONG)
+
+    def person(event) -> None:
+        if isinstance(event, Step) and event.index == 0:
+            agent.pause()
+        if isinstance(event, Paused):
+            asyncio.get_running_loop().call_later(0.1, agent.resume)
+
+    agent.on_event = person
+    run = await agent.run()
+    assert run.steps[1].told == ("The user paused the run; the page is as before.",)
+
+
 async def test_a_pause_between_plan_and_action_drops_a_stale_plan(start, browser):
     agent = await start("/counter", [PRESS, DONE])
 

@@ -16,6 +16,7 @@ from saccade.agent import Agent, ToolCall, Usage
 from saccade.agent.models import resolve
 from saccade.agent.remote import RemoteModel
 from saccade.agent.textcalls import read_calls, split_thought
+from saccade.agent.thinking import Budget
 from saccade.errors import ContextError, InputError, ModelError
 from saccade.tools import Browser
 from saccade.tools.actions import ACTIONS, computer_use_schema
@@ -70,7 +71,11 @@ class Server:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Quiet(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """A client that goes away is what some tests are about."""
+
+        self.http = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
@@ -103,6 +108,24 @@ async def test_a_reply_with_thought_call_and_usage(server):
     assert reply.timings["decode"] > 0
     assert server.headers[0]["Authorization"] == "Bearer key"
     assert server.seen[0]["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "thinking", "fields"),
+    [
+        ("qwen", "fast", {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("qwen", "auto", {}),
+        ("dashscope", Budget("deep", 512), {"enable_thinking": True, "thinking_budget": 512}),
+        ("dashscope", "fast", {"enable_thinking": False}),
+        ("openai", "deep", {}),
+    ],
+)
+async def test_thinking_is_switched_as_the_server_wants_it(server, dialect, thinking, fields):
+    server.script = [called(CLICK)]
+    await RemoteModel(server.url, "m", dialect=dialect).reply([user("Press it")], TOOLS, thinking)
+    body = server.seen[0]
+    assert {name: body[name] for name in fields} == fields
+    assert not {"chat_template_kwargs", "enable_thinking", "thinking_budget"} & (body.keys() - fields.keys())
 
 
 async def test_pictures_travel_and_are_encoded_once(server):

@@ -126,7 +126,6 @@ async def test_auto_thinks_only_when_unsure(engine: Engine):
 
 async def test_auto_can_be_cancelled_in_either_half(engine: Engine):
     sharpen(engine, 1e-6)
-    engine.max_context = 4400
     for pieces in (1, 40):
         generation = engine.generate([user("Go")], TOOLS, thinking=Thinking("auto"), max_tokens=60)
         seen = 0

@@ -24,7 +24,7 @@ def spot(browser: Browser, part: str) -> list[int]:
     """Where a part of the drawn dialog is, relative to the screenshot."""
     assert browser._session is not None
     assert browser._seen is not None
-    ask = browser._session.ask
+    ask = browser._session.asks.open
     assert ask is not None
     layout = Layout.of(ask, browser._seen.image.size)
     box = layout.rows[0] if part == "row" else getattr(layout, part)

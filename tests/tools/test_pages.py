@@ -17,7 +17,7 @@ import pytest_asyncio
 from saccade.agent import Agent
 from saccade.agent.protocol import Preferences, Reply, ToolCall
 from saccade.tools import Browser
-from saccade.tools.actions import FUNCTION_NAME, CloseTab, Goto
+from saccade.tools.actions import FUNCTION_NAME, AcceptDialog, CloseTab, Goto
 
 from .conftest import Site
 from .test_native import PDF, spot
@@ -131,7 +131,11 @@ async def test_page(desk: Browser, site: Site, other: Site, tmp_path: Path, page
     url = f"{site.url}/pages/{page.name}"
     if not page.browser:
         assert (await desk.execute(Goto(url=url))).error is None
-        await play(page, desk, tmp_path)
+        try:
+            await play(page, desk, tmp_path)
+        finally:
+            if desk._running().asks.open is not None:
+                await desk.execute(AcceptDialog())
         while len((await desk.observe()).tabs) > 1:
             await desk.execute(CloseTab())
         return
@@ -141,7 +145,8 @@ async def test_page(desk: Browser, site: Site, other: Site, tmp_path: Path, page
 
 
 async def play(page: Page, browser: Browser, folder: Path) -> None:
-    agent = Agent(page.task, Player(page, browser), browser, out=folder / "run")
+    # In deep mode every reply counts at once: nothing is asked a second time for its risk.
+    agent = Agent(page.task, Player(page, browser), browser, out=folder / "run", thinking="deep")
     run = await agent.run(len(page.steps))
     assert [step.error for step in run.steps] == [None] * len(page.steps)
     assert await browser.evaluate(page.until), [step.outcome() for step in run.steps]
@@ -160,3 +165,11 @@ def serve(site: Site, other: Site, page: Page) -> None:
 
 def test_there_are_enough_pages() -> None:
     assert len(load()) >= 60
+
+
+async def test_downloads_of_a_run_are_in_its_folder(site: Site, other: Site, tmp_path: Path) -> None:
+    page = next(page for page in load() if page.name == "download")
+    serve(site, other, page)
+    browser = Browser(f"{site.url}/pages/download", VIEWPORT)
+    await Agent(page.task, Player(page, browser), browser, out=tmp_path / "run", thinking="deep").run(1)
+    assert (tmp_path / "run" / "downloads" / "report.csv").read_text() == "late"

@@ -18,9 +18,9 @@ from train.phrasebook import BOOK
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import Clause, TaskWriter, Turn
+from train.tasks.facts import readable
 from train.tasks.filling import form_clause
 from train.tasks.goals import goal
-from train.tasks.reading import readable
 from train.tasks.sight import Sight, plain
 
 W = TypeVar("W", bound=Widget)
@@ -113,10 +113,21 @@ def test_answers_stand_on_the_page(sample):
             )
 
 
+def test_the_same_words_mean_the_same_step(sample):
+    said: dict[tuple[int, str], set[str]] = {}
+    for number, scene in enumerate(sample.scenes):
+        for seed in range(3):
+            for turn in TaskWriter(scene, random.Random(seed), "train").named(30):
+                point = turn.action.get("coordinate")
+                step = f"{turn.action['action']} {point} {turn.action.get('text')}"
+                said.setdefault((number, turn.user.lower()), set()).add(step)
+    assert {key: steps for key, steps in said.items() if len(steps) > 1} == {}
+
+
 def test_most_kinds_of_turns_are_there(sample):
     kinds = {turn.kind for _, turn, _ in sample.turns}
     expected = """button link field search select option checkbox radio tab icon switch section day date done
-    settled form ticks choice slider drag menu answer count scroll confirm dismiss double right hover
+    settled form ticks choice slider drag menu answer count scroll dismiss double right hover
     remove clear key""".split()
     assert set(expected) - kinds == set()
 

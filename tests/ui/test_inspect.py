@@ -16,7 +16,7 @@ from saccade.model.engine import Engine
 from saccade.model.hub import BUILTIN
 from saccade.model.weights import empty_model, load_model
 from saccade.ui.cli import run_command
-from saccade.ui.inspect import GIB, examine, size, tables
+from saccade.ui.inspect import GIB, examine, parse_context, size, tables
 from saccade.ui.routing import draw_loads, imbalance, record_loads
 
 from tests.model.published import PUBLISHED
@@ -112,6 +112,24 @@ def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]):
     assert said["model_type"] == "qwen3_5_moe"
     assert said["total_parameters"] == sum(p.numel() for p in load_model("builtin").parameters())
     assert said["cache_bytes"]["4096"] == 4096 * said["kv_bytes_per_token"] + said["state_bytes"]
+
+
+def test_contexts_and_dtypes_of_ones_own(capsys: pytest.CaptureFixture[str]):
+    command = ["inspect", "--json", "--context", "64k", "--context", "100", "--cache", "fp32"]
+    assert run_command(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    narrow = examine(ModelConfig.from_pretrained(BUILTIN))
+    assert said["kv_bytes_per_token"] == 2 * narrow.kv_bytes_per_token
+    assert said["cache_bytes"] == {
+        str(tokens): tokens * said["kv_bytes_per_token"] + said["state_bytes"] for tokens in (65536, 100)
+    }
+    assert said["fits"]["24 GB card"]["bf16"] == "64k"
+
+
+@pytest.mark.parametrize("text", ["", "k", "-5", "1.5M", "0", "many"])
+def test_a_context_is_a_number_of_tokens(text: str):
+    with pytest.raises(InputError, match="number of tokens"):
+        parse_context(text)
 
 
 def test_routing_draws_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

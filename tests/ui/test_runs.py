@@ -84,6 +84,23 @@ def test_a_run_is_exported(kind, name, recorded):
             assert getattr(film, "n_frames", 1) == 2
 
 
+def test_a_secret_comes_from_the_environment(page, tmp_path):
+    """Typed into the page (the counter has no field: it goes nowhere), and in no file of the run."""
+    line = {"action": "type", "text": "{{code}}"}
+    model = script(tmp_path, line, {"action": "answer", "text": "typed"})
+    options = ("--url", page, "--model", model, "--out", tmp_path / "run")
+    refused = saccade("run", "Type it", *options, "--secret", "code@shop.example")
+    assert refused.returncode == 2
+    assert "SECRET_CODE to be set" in refused.stderr
+    result = saccade(
+        *("run", "Type it", *options, "--secret", "code@shop.example", "--json"),
+        env={**os.environ, "SECRET_CODE": "hunter2!"},
+    )
+    step = json.loads(result.stdout.splitlines()[0])
+    assert "{{code}} is not typed on file://" in step["error"]
+    assert "hunter2" not in (tmp_path / "run" / "journal.jsonl").read_text()
+
+
 @pytest.mark.parametrize("command", ["resume", "replay", "export"])
 def test_a_folder_without_a_run_is_2(command, tmp_path):
     result = saccade(command, tmp_path)

@@ -115,7 +115,7 @@ def icon_names(b: Builder, count: int) -> list[str]:
 
 def search(b: Builder, nowrap: str = "") -> str:
     name = b.label(lambda: b.rng.choice(SEARCH_NAMES).strip())
-    value = b.words.thing() if b.chance(0.1) else ""
+    value = b.rng.choice([b.words.thing, b.words.noun])() if b.chance(0.3) else ""
     has_label = bool(value) or b.chance(0.2)
     mark = b.add("search", name, value=value)
     box = f'<input {mark} placeholder="{"" if has_label else esc(name)}" value="{esc(value)}" style="width:{max(b.rng.randint(90, 190), 9 * len(name) + 20)}px">'

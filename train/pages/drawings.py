@@ -4,7 +4,7 @@ import math
 
 from .colors import COLORS, ink_on, shade
 from .controls import icon, icon_names
-from .page import Builder, Choice, Count, Plane, Quiz, esc
+from .page import Builder, Choice, Count, esc
 
 SHAPES = ("circle", "square", "triangle", "star", "diamond", "hexagon", "cross")
 SIZES = {"small": (14, 18), "large": (34, 42)}
@@ -89,51 +89,6 @@ def shapes(b: Builder) -> str:
         f'<svg class="block" width="{columns * cell}" height="{rows * cell}" '
         f'style="background:#fff;border:1px solid #999;display:block">{made}</svg>'
     )
-
-
-def tiles(b: Builder) -> str:
-    """Plain areas of colour, side by side."""
-    colors, made, size = b.rng.sample(list(COLORS), b.rng.randint(2, 6)), "", b.rng.randint(30, 60)
-    for color in colors:
-        mark = b.add("shape", "", traits={"shape": "square", "color": color})
-        made += f'<div style="width:{size}px;height:{size}px;background:{shade(color, b.rng)};border:1px solid #888" {mark}></div>'
-    return f'<div class="row wide block">{made}</div>'
-
-
-def plane(b: Builder) -> str:
-    """A coordinate plane with numbers at its axes."""
-    reach, step = b.rng.choice([2, 3, 4, 5]), b.rng.randint(20, 30)
-    step = min(step, 130 // reach)
-    half = reach * step + 14
-    lines, color = "", b.rng.choice(["#ccc", "#ddd", "#bbb"])
-    for n in range(-reach, reach + 1):
-        at, ink = half + n * step, color if n else "#333"
-        lines += f'<path d="M{at} 6V{2 * half - 6}M6 {at}H{2 * half - 6}" stroke="{ink}"/>'
-        if n:
-            lines += f'<text x="{at - 3}" y="{half + 10}" font-size="9">{n}</text><text x="{half + 3}" y="{2 * half - at + 3}" font-size="9">{n}</text>'
-    area = f'<rect x="{half - reach * step}" y="{half - reach * step}" width="{2 * reach * step}" height="{2 * reach * step}" fill="transparent" {b.add("plane", "")}/>'
-    b.widgets.append(Plane(b.last, reach))
-    return f'<svg class="block" width="{2 * half}" height="{2 * half}" style="background:#fff;display:block">{lines}{area}</svg>'
-
-
-def quiz(b: Builder) -> str:
-    """One figure and words for it: which is it?"""
-    by_color = b.chance(0.4)
-    words = b.rng.sample(list(COLORS) if by_color else SHAPES, b.rng.randint(2, 4))
-    right = b.rng.choice(words)
-    kind, color = (
-        (b.rng.choice(SHAPES), right)
-        if by_color
-        else (right, b.rng.choice([c for c in COLORS if c != "gray"]))
-    )
-    seen, attribute = b.mark()
-    figure = f'<svg width="60" height="60" style="background:#fff"><path d="{outline(kind, 30, 30, 22)}" fill="{shade(color, b.rng)}" {attribute}/></svg>'
-    ends, target = "", 0
-    for word in words:
-        ends += b.button(word.capitalize(), "btn2")
-        target = b.last if word == right else target
-    b.widgets.append(Quiz("color" if by_color else "shape", target, seen))
-    return f'<div class="block">{figure}<div class="row">{ends}</div></div>'
 
 
 def plural(kind: str) -> str:

@@ -61,13 +61,3 @@ def ticked(b: Builder) -> str:
     legend = f"<div><b>{esc(name)}</b></div>" if name else ""
     names = b.distinct(make, b.rng.randint(2, 7))
     return legend + ticks(b, b.rng.choice(["checkbox", "checkbox", "radio"]), names, b.chance(0.4), name)
-
-
-def bare_fields(b: Builder) -> str:
-    """Fields that no word stands by, and a button."""
-    made = ""
-    for _ in range(b.rng.choice([1, 1, 2, 3])):
-        value = b.words.noun() if b.chance(0.2) else ""
-        made += f'<div class="field"><input {b.add("field", "", value=value)} value="{esc(value)}" style="width:{b.rng.randint(90, 220)}px"></div>'
-    end = b.button(submit_name(b)[0]) if b.chance(0.7) else ""
-    return f'<div class="block">{made}{end}</div>'

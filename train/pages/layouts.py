@@ -11,7 +11,7 @@ Block = Callable[[Builder], str]
 
 BLOCKS: dict[Block, float] = {
     prose.heading: 2.5, prose.paragraph: 2, prose.foreign: 0.2, prose.alert: 0.7, prose.done: 0.5, prose.crumbs: 0.6,
-    prose.sum_to_solve: 0.25, prose.comments: 0.7,
+    prose.comments: 0.7,
     lists.buttons: 2.5, lists.table: 2.2, lists.cards: 2.5, lists.items: 1.7, lists.facts: 1, lists.tiles: 0.5,
     lists.cart: 1, lists.mails: 0.8,
     forms.form: 4, forms.select_block: 1.2, forms.ticked: 2, forms.search_block: 1.2,
@@ -19,7 +19,7 @@ BLOCKS: dict[Block, float] = {
     widgets.stepper: 0.6, widgets.slider: 0.7, widgets.rating: 0.5, widgets.tree: 0.7, widgets.menu_bar: 0.7,
     widgets.date_field: 0.9, widgets.suggestions: 0.6, widgets.reorder: 0.6,
     drawings.toolbar: 1.5, drawings.swatches: 0.5, drawings.colored_buttons: 0.6, drawings.shapes: 0.6,
-    drawings.tiles: 0.25, drawings.plane: 0.25, drawings.quiz: 0.25, widgets.results: 0.7, forms.bare_fields: 0.5,
+    widgets.results: 0.7,
 }  # fmt: skip
 HELD_OUT_BLOCKS: dict[Block, float] = {**BLOCKS, lists.timeline: 2, lists.plans: 2}
 OVERLAYS: dict[Block, float] = {

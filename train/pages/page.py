@@ -145,23 +145,6 @@ class Results:
 
 
 @dataclass
-class Plane:
-    """A coordinate plane: any point of it can be clicked. Numbers run from -reach to reach on both axes."""
-
-    area: int
-    reach: int
-
-
-@dataclass
-class Quiz:
-    """A figure, and buttons with words of which one is right."""
-
-    question: str
-    right: int
-    mark: int
-
-
-@dataclass
 class Order:
     """Things that can be dragged to another place among their like."""
 
@@ -180,7 +163,7 @@ class Overlay:
 
 Widget = (
     Ticks | Choice | Select | Stepper | Slider | Rating | Calendar | Menu | Sections | Tree | Suggestions
-    | Sorting | Order | Results | Plane | Quiz
+    | Sorting | Order | Results
 )  # fmt: skip
 
 
@@ -288,8 +271,8 @@ class Builder:
 
 
 def letters(name: str) -> str:
-    """What is left of a name when case, spaces and signs are not looked at."""
-    return "".join(c for c in name.lower() if c.isalnum())
+    """What is left of a name when case, spaces, signs and a spelling that varies are not looked at."""
+    return "".join(c for c in name.lower() if c.isalnum()).replace("colour", "color")
 
 
 def esc(text: str) -> str:

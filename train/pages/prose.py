@@ -1,6 +1,6 @@
 """Blocks of text: headings, paragraphs, notices, the page that says it worked, a question to be answered."""
 
-from .controls import icon, text_field
+from .controls import icon
 from .page import Builder, esc
 
 SCRIPTS = """Добро пожаловать|Новости и события|Καλώς ήρθατε|Αρχική σελίδα|Größe wählen|Crème brûlée à emporter
@@ -50,22 +50,6 @@ Payment received|Welcome back|Booking confirmed|Request sent""".replace("\n", "|
         extra = f"<p>{label}: <b {attribute}>{number}</b></p>"
         b.fact("", label.lower(), str(number), mark)
     return f"<h1>{b.rng.choice(said)}</h1><p>{esc(b.words.sentence(4, 10))}</p>{extra}{paragraph(b)}"
-
-
-def sum_to_solve(b: Builder) -> str:
-    """A small sum that keeps robots out."""
-    sign = b.rng.choice(["+", "+", "-", "×"])
-    left, right = b.rng.randint(1, 20), b.rng.randint(1, 12)
-    left, right = (max(left, right), min(left, right)) if sign == "-" else (left, right)
-    result = {"+": left + right, "-": left - right, "×": left * right}[sign]
-    name = b.rng.choice(
-        ["What is {} {} {}?", "{} {} {} =", "Solve: {} {} {}", "How much is {} {} {}?"]
-    ).format(left, sign, right)
-    box = text_field(b, name, b.rng.choice(["stack", "inline"]), -1, "")
-    b.elements[b.last].concept = "sum"
-    b.elements[b.last].traits["answer"] = str(result)
-    b.labels.add(name.lower())
-    return f'<div class="block">{box}</div>'
 
 
 def crumbs(b: Builder) -> str:

@@ -136,7 +136,7 @@ def theme_css(t: Theme, b: Builder, scope: str) -> str:
 & .between{{justify-content:space-between}}& .end{{justify-content:flex-end}}& .nowrap{{flex-wrap:nowrap}}
 & .panel{{background:{t.panel};border:1px solid {t.edge};border-radius:{t.radius}px;padding:{t.gap + 3}px;box-shadow:{t.shadow}}}
 & .bar{{background:{bar};border-bottom:1px solid {t.edge};padding:{rng.choice([4, 6, 8])}px 10px}}{_bar_ink(rng, bar, t)}
-& .grid{{display:grid;gap:{t.gap}px;grid-template-columns:repeat({rng.choice([2, 2, 3, 3, 4])},1fr)}}
+& .grid{{display:grid;gap:{t.gap}px;grid-template-columns:repeat({rng.choice([2, 2, 3, 3, 4])},1fr);&>*{{min-width:0}}}}
 & a{{cursor:pointer}}& .link{{background:none;border:0;padding:0;font:inherit;color:{t.accent if b.chance(0.7) and not t.dark else t.ink};text-decoration:{"underline" if t.underline else "none"}}}
 & svg{{vertical-align:-.3em;flex:none}}& .off{{opacity:.45}}
 {_button_css(t, rng)}{_control_css(t, rng)}
@@ -177,8 +177,8 @@ def _button_css(t: Theme, rng: random.Random) -> str:
     }
     icon = rng.choice(
         [
-            "",
-            f"border:1px solid {t.edge};",
+            "border:0;background:none;",
+            f"border:1px solid {t.edge};background:none;",
             f"border:0;background:color-mix(in srgb,{t.edge} 40%,transparent);",
         ]
     )

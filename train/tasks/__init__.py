@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..pages.page import Element, Select, Slider
 from ..render import Scene
-from .clause import Clause, Step, Turn, done_step, relative_centre, snapshot_text
+from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, snapshot_text
 from .filling import form_clause, searching, typing
 from .goals import goal
 from .imagined import anywhere, imagined
@@ -29,13 +29,16 @@ ONCE = (
     "ticks",
     "choice",
     "results",
-    "tabs",
-    "explore",
     "drag",
     "slider",
     "stepper",
     "date",
 )  # in a journey
+TOLD_DONE, TOLD_LAST = (
+    0.6,
+    0.4,
+)  # how often the history says of a click that it was made; of the last of a task
+SHORT = 58  # tokens of text, history and step: with the scaffolding about 80
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
 
@@ -44,7 +47,7 @@ class TaskWriter:
         self.scene, self.rng = scene, rng
         self.see = Sight(scene, rng, split)
         self.say = self.see.say
-        self.visible = [e for e in self.see.visible if e.role != "plane"]
+        self.visible = self.see.visible
 
     def turns(self, count: int) -> list[Turn]:
         return [self.turn() for _ in range(count)]
@@ -55,12 +58,16 @@ class TaskWriter:
         if not self.visible:
             return []
         order = self.rng.sample(self.visible, len(self.visible))
-        clauses = [self.clause_for(e) for e in order[:count]]
+        clauses = [self._short_clause(e) for e in order[:count]]
         drawn = self._others()
         while len(clauses) < count:
             other = next(drawn) if self.rng.random() < 0.6 else None
-            clauses.append(other or self.clause_for(self._pick_element()))
+            clauses.append(other or self._short_clause(self._pick_element()))
         return [self._alone(clause) for clause in clauses]
+
+    def _short_clause(self, element: Element) -> Clause:
+        """Long names and texts make long turns: some draws more for a short one."""
+        return min((self.clause_for(element) for _ in range(3)), key=lambda c: max(SHORT, c.length()))
 
     def turn(self) -> Turn:
         makers = [
@@ -112,9 +119,8 @@ class TaskWriter:
         return found and self._turn([found[0]], found[1], found[0].step or done_step(), found[0].kind)
 
     def _reading(self) -> Turn | None:
-        if self.rng.random() < 0.25:
-            clause = copying(self.see)
-            return clause and self._embed(clause)
+        if self.rng.random() < 0.35 and (copied := copying(self.see)):
+            return self._embed(copied)
         clause = answering(self.see)
         return clause and self._embed(clause, is_last=True)
 
@@ -128,17 +134,19 @@ class TaskWriter:
 
     def _journey(self) -> Turn | None:
         """Several clauses about this page, in order; those before the one that is due are done, by what the page
-        shows or by what the history says."""
+        shows or by what the history says. Where all are, the task is, though what was clicked is still there."""
         clauses: list[Clause] = []
-        for _ in range(self.rng.choice([2, 2, 3, 3, 4])):
+        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4])):
             clause = self._any_clause()
             if clause and clause.text not in (c.text for c in clauses) and not self._clash(clause, clauses):
                 clauses.append(clause)
         lines: list[str] = []
         for i, clause in enumerate(clauses):
-            is_done = clause.step is None or (
-                clause.told and not clause.more and i < len(clauses) - 1 and self.rng.random() < 0.6
-            )
+            if clause.step is None:
+                is_done = True
+            else:
+                share = TOLD_DONE if i < len(clauses) - 1 else TOLD_LAST
+                is_done = clause.told and OPEN_END not in clause.more and self.rng.random() < share
             if not is_done:
                 assert clause.step is not None
                 return self._turn(clauses, self._lines(lines + clause.past), clause.step, clause.kind)

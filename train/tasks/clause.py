@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 
 from ..pages import HEIGHT, WIDTH
+from ..tokenizer import PHRASES
 
 Box = tuple[float, float, float, float]
 MAX_LINES = 12
+OPEN_END = "..."  # among what follows: nobody can say how many steps are left
 
 
 @dataclass
@@ -32,6 +34,14 @@ class Clause:
 
     def done_lines(self) -> list[str]:
         return self.past + ([self.step.thought] if self.step else []) + self.more
+
+    def length(self) -> int:
+        """Tokens of what a turn of nothing but this clause reads and writes, scaffolding apart."""
+        said = [*self.past, self.step.thought, self.step.action.get("text", "")] if self.step else self.past
+        text = "\n".join([self.text, *said])
+        for phrase in PHRASES:
+            text = text.replace(phrase, "~")
+        return len(text)
 
 
 @dataclass

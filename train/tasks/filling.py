@@ -21,8 +21,6 @@ def type_line(see: Sight, element: Element, value: str) -> str:
 
 def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
     name = see.say.cased(element.name)
-    if element.concept == "sum":
-        return solving(see, element)
     if see.chance(0.07):
         return Clause(
             see.say.say("focus", x=refer(see, element, plainly)),
@@ -53,12 +51,6 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
     if is_there:
         return Clause(text, past=[type_line(see, element, value)], kind="settled")
     return Clause(text, step=type_step(see, element, value), kind="field")
-
-
-def solving(see: Sight, element: Element) -> Clause:
-    """A sum on the page, to be worked out."""
-    text = see.say.say("solve") if see.chance(0.6) else see.say.say("sum_of", x=see.say.quote(element.name))
-    return Clause(text, step=type_step(see, element, element.traits["answer"]), kind="sum")
 
 
 def searching(see: Sight, element: Element) -> Clause:

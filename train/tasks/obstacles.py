@@ -1,7 +1,7 @@
 """What stands between the user and what they want: things out of sight, dialogs, banners, things that are not there."""
 
 from ..pages.page import Element
-from .clause import Clause, Step, scroll_step
+from .clause import OPEN_END, Clause, Step, scroll_step
 from .pointing import click_step
 from .sight import Sight
 
@@ -38,7 +38,7 @@ def in_the_way(see: Sight) -> Clause | None:
     if not hidden:
         return None
     element = see.rng.choice(hidden)
-    return Clause(_wish(see, element), step=click_step(see, close), more=["..."], kind="dismiss")
+    return Clause(_wish(see, element), step=click_step(see, close), more=[OPEN_END], kind="dismiss")
 
 
 def is_under(see: Sight, element: Element) -> bool:
@@ -75,7 +75,7 @@ def out_of_sight(see: Sight) -> tuple[Clause, list[str]] | None:
         lines = ["Scroll down"] * see.rng.randint(2, 3)
         lines[-1] += " (no change)"
         lines += ["Scroll up"] * see.rng.choice([0, 0, 1])
-    return Clause(_wish(see, element), step=scroll_step(down=below), more=["..."], kind="scroll"), lines
+    return Clause(_wish(see, element), step=scroll_step(down=below), more=[OPEN_END], kind="scroll"), lines
 
 
 HIDING = ("Sections", "Tree", "Menu", "Choice", "Suggestions")

@@ -26,6 +26,7 @@ SHOWS_STATE = (
     "menu",
     "item",
 )  # a click on these can be seen
+CHOSEN = ("radio", "tab", "page", "swatch")  # stay on when they are clicked again
 NOT_POINTED = ("field", "search", "date", "select", "slider")
 
 
@@ -46,13 +47,15 @@ def press(see: Sight, element: Element, plainly: bool = False) -> Clause:
         return Clause(text, step=click_step(see, element), kind="remove")
     if not plainly and see.chance(0.08) and element.role not in (*NOT_POINTED, "star", "swatch"):
         return with_other_button(see, element)
-    x = refer(see, element, plainly)
+    is_settled = bool(element.value) and element.role in CHOSEN and see.chance(0.3)
+    x = refer(see, element, plainly or is_settled)
     if see.scene.page.is_dialog and see.chance(0.4):
         x += see.rng.choice([" in the dialog", " in the dialog", " of the dialog box", " in the popup"])
     text = see.say.press(element.role, x, see.say.cased(element.name) if see.names_it(element) else "")
-    return Clause(
-        text, step=click_step(see, element), told=element.role not in SHOWS_STATE, kind=element.role
-    )
+    if is_settled:
+        return Clause(text, past=[click_line(see, element)], kind="settled")
+    told = element.role not in SHOWS_STATE and not see.scene.page.is_dialog
+    return Clause(text, step=click_step(see, element), told=told, kind=element.role)
 
 
 def removes(see: Sight, element: Element) -> bool:
@@ -81,14 +84,14 @@ def with_other_button(see: Sight, element: Element) -> Clause:
 def by_concept(see: Sight, element: Element) -> Clause | None:
     """By what it is for: "check out". Only where nothing else on the screen could be meant."""
     concept = element.concept
-    if concept == "sum":
-        return None
     labels = {label.lower() for label in CONCEPTS[concept]}
     meant = [e for e in see.glimpsed if e.concept == concept or e.name.lower() in labels]
     if len(meant) == 1:
         text = see.say.fill(CONCEPT[concept])
         if concept == "cart" and element.context and see.chance(0.6):
             text = see.say.fill(CONCEPT["cart_of"], c=see.say.quote(see.say.cased(element.context)))
+        if concept == "cart" and see.chance(0.25):
+            text = see.say.fill(CONCEPT["cart_nth"], o="first")
         return Clause(text, step=click_step(see, element), told=True, kind=element.role)
     if concept != "cart" or any(e.concept != "cart" for e in meant) or len(see.twins(element)) != len(meant):
         return None
@@ -107,7 +110,8 @@ def set_state(see: Sight, element: Element, on: bool, plainly: bool = False) -> 
         "section": ("expand", "collapse"),
         "folder": ("expand", "collapse"),
     }[element.role]
-    text = see.say.say(intents[not on], x=refer(see, element, plainly))
-    if bool(element.value) == on:
+    is_settled = bool(element.value) == on
+    text = see.say.say(intents[not on], x=refer(see, element, plainly or is_settled))
+    if is_settled:
         return Clause(text, past=[click_line(see, element)], kind="settled")
     return Clause(text, step=click_step(see, element), kind=element.role)

@@ -1,13 +1,13 @@
 """Clauses that are answered from what the page shows, and text that is copied from one place into another."""
 
-import re
 from collections.abc import Callable
 
 from ..pages.page import Element, Fact, Ticks
 from .clause import Clause, Step
+from .facts import BY_PRICE, alone_in_column, extreme, readable
 from .filling import type_step
 from .references import refer
-from .sight import Sight, plain
+from .sight import Sight
 
 
 def answering(see: Sight) -> Clause | None:
@@ -33,24 +33,6 @@ def _answer(thought: str, text: str) -> Step:
     return Step(thought, {"action": "answer", "text": text})
 
 
-def readable(see: Sight) -> list[Fact]:
-    """Facts that can be read and are the only ones of their subject and attribute."""
-    facts = see.scene.page.facts
-    keys = [(plain(f.subject), plain(f.attribute)) for f in facts]
-    subjects = [plain(f.subject) for f in facts if f.subject and f.attribute == f.attribute]
-    alone = [f for f, key in zip(facts, keys, strict=True) if keys.count(key) == 1 and see.can_read(f)]
-    # "the total" of the page, where rows have a total of their own, is not one thing
-    return [
-        f
-        for f in alone
-        if f.subject
-        or (
-            sum(plain(o.attribute) == plain(f.attribute) for o in facts) == 1
-            and plain(f.attribute) not in subjects
-        )
-    ]
-
-
 def _fact(see: Sight) -> Clause | None:
     facts = readable(see)
     if not facts:
@@ -74,48 +56,25 @@ def _found(fact: Fact) -> str:
     return f"{name} of {fact.subject}: {fact.value}" if fact.subject else f"{name}: {fact.value}"
 
 
-def _column(see: Sight) -> list[Fact] | None:
-    """All facts of one attribute, each with its own subject, all readable."""
-    facts = [f for f in see.scene.page.facts if f.subject]
-    names = sorted({f.attribute for f in facts})
-    for name in see.rng.sample(names, len(names)):
-        column = [f for f in facts if f.attribute == name]
-        subjects = {plain(f.subject) for f in column}
-        if len(column) > 1 and len(subjects) == len(column) and all(see.can_read(f) for f in column):
-            return column
-    return None
-
-
 def _which(see: Sight) -> Clause | None:
-    column = _column(see)
-    if not column:
+    """Who or what has a value that only one has."""
+    facts = alone_in_column(see)
+    if not facts:
         return None
-    alone = [f for f in column if sum(plain(o.value) == plain(f.value) for o in column) == 1]
-    if not alone:
-        return None
-    fact = see.rng.choice(alone)
+    fact = see.rng.choice(facts)
     text = see.say.say("which", a=fact.attribute, v=see.say.quote(fact.value))
     return Clause(text, step=_answer(_found(fact), fact.subject), told=True, kind="which")
 
 
 def _most(see: Sight) -> Clause | None:
-    column = _column(see)
-    if not column or not all(re.fullmatch(r"[^\d]{0,2}\d+(\.\d+)?( €| USD)?", f.value) for f in column):
-        return None
-    if len({re.sub(r"[\d.]", "", f.value) for f in column}) > 1:
-        return None
-    amounts = [float(re.sub(r"[^\d.]", "", f.value)) for f in column]
     most = see.chance(0.5)
-    best = (max if most else min)(amounts)
-    if amounts.count(best) > 1:
+    fact = extreme(see, most)
+    if not fact:
         return None
-    fact = column[amounts.index(best)]
     text = see.say.say("most" if most else "least", a=fact.attribute)
     if fact.attribute == "price" and see.chance(0.6):
-        word = see.rng.choice(["most expensive", "dearest"] if most else ["cheapest", "least expensive"])
-        text = see.say.fill(
-            ["which [one|item|product] is the {w}?", "[name|tell me] the {w} [item|one]"], w=word
-        )
+        templates = ["which [one|item|product] is the {w}?", "[name|tell me] the {w} [item|one]"]
+        text = see.say.fill(templates, w=see.rng.choice(BY_PRICE[most]))
     return Clause(text, step=_answer(_found(fact), fact.subject), told=True, kind="most")
 
 

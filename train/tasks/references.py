@@ -9,6 +9,7 @@ from ..pages.colors import ALSO
 from ..pages.icons import ICONS, SHARED_PURPOSES
 from ..pages.page import Choice, Element, Ticks
 from ..phrasebook import ICON, OF, ORDINALS, PURPOSE, SYNONYMS
+from .facts import BY_PRICE, alone_in_column, extreme
 from .sight import Sight, corner, plain
 
 ROLE_WORDS = {
@@ -51,6 +52,8 @@ def refer(see: Sight, element: Element, plainly: bool = False) -> str:
             by_synonym,
             by_state,
             by_any,
+            by_fact,
+            by_price,
         ]
     )
     see.rng.shuffle(ways)
@@ -258,6 +261,32 @@ def by_any(see: Sight, element: Element) -> str | None:
     if first.id != element.id or len(see.alike(element)) < 2:
         return None
     return see.say.fill(["[any|a|some] {r}"], r=_role(see, element))
+
+
+def by_fact(see: Sight, element: Element) -> str | None:
+    """The Edit link in the row whose status is Pending: no other row has that."""
+    if not element.context or not see.in_context(element) or see.names_it(element):
+        return None
+    facts = [f for f in alone_in_column(see) if f.subject == element.context]
+    if not facts:
+        return None
+    fact, words = see.rng.choice(facts), _description(see, element)
+    where = ["where the {a} is {v}", "in the row with {a} {v}", "of the one whose {a} is {v}"]
+    return f"{words} {see.say.fill(where, a=fact.attribute, v=see.say.quote(fact.value))}"
+
+
+def by_price(see: Sight, element: Element) -> str | None:
+    """The button of the cheapest."""
+    if not element.context or not see.in_context(element) or see.names_it(element):
+        return None
+    for most in (False, True):
+        fact = extreme(see, most)
+        if fact and fact.attribute == "price" and fact.subject == element.context:
+            w = see.rng.choice(BY_PRICE[most])
+            return f"{_description(see, element)} " + see.say.fill(
+                ["[of|for|at] the {w} [item|one|product]"], w=w
+            )
+    return None
 
 
 def by_color(see: Sight, element: Element) -> str | None:

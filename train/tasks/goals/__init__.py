@@ -1,0 +1,52 @@
+"""Clauses about widgets: what state is wanted, and the next step from the state that the page shows."""
+
+from ...pages.page import (
+    Calendar,
+    Choice,
+    Menu,
+    Order,
+    Rating,
+    Results,
+    Select,
+    Slider,
+    Sorting,
+    Stepper,
+    Suggestions,
+    Ticks,
+    Tree,
+    Widget,
+)
+from ..clause import Clause
+from ..sight import Sight
+from . import choices, dials, searches
+
+
+def goal(widget: Widget, see: Sight) -> Clause | None:
+    """A clause about the widget, or None where its state cannot be seen or nothing can be asked of it."""
+    match widget:
+        case Select():
+            return choices.drop_down(widget, see)
+        case Ticks():
+            return choices.tick(widget, see)
+        case Choice():
+            return choices.choose(widget, see)
+        case Rating():
+            return choices.rate(widget, see)
+        case Stepper():
+            return dials.step_to(widget, see)
+        case Slider():
+            return dials.slide(widget, see)
+        case Calendar():
+            return dials.pick_date(widget, see)
+        case Order():
+            return dials.reorder(widget, see)
+        case Menu():
+            return searches.menu(widget, see)
+        case Tree():
+            return searches.tree(widget, see)
+        case Suggestions():
+            return searches.suggestion(widget, see)
+        case Sorting():
+            return searches.sort(widget, see)
+        case Results():
+            return searches.nth_result(widget, see)
