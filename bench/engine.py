@@ -1,4 +1,4 @@
-"""The engine against `transformers`: same random checkpoint, same threads, same process, rounds in turn.
+"""The engine against `transformers`: same random checkpoint, same threads, a process each, rounds in turn.
 
     python -m bench engine [--threads 2] [--rounds 5] [--steps 40] [--out bench/results]
 
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +37,23 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--steps", type=int, default=40)
     options.add_argument("--out", type=Path, default=Path("bench/results"))
+    options.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options.add_argument("--memory", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options.add_argument("--checkpoint", type=Path, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
+    if chosen.side:
+        serve_side(chosen.side, chosen.checkpoint)
+        return
     if chosen.memory:
         print(peak_bytes(chosen.memory, chosen.checkpoint))
         return
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = make_checkpoint(Path(folder))
-        engine, peers = Engine.from_pretrained(checkpoint), load_peers(checkpoint)
-        speeds = compare_speed(engine, peers, chosen.rounds)
+        speeds = compare_speed(checkpoint, chosen.threads, chosen.rounds)
         memory = {side: measure_memory(side, checkpoint, chosen.threads) for side in ("ours", "theirs")}
-        steps = compare_steps(engine, peers[EXPERTS[0]], chosen.steps)
+        engine, peer = Engine.from_pretrained(checkpoint), load_peers(checkpoint)[EXPERTS[0]]
+        steps = compare_steps(engine, peer, chosen.steps)
     report(speeds, memory, steps, chosen)
 
 
@@ -94,12 +97,11 @@ def theirs_text(peer: Any, seed: int) -> dict[str, float]:
     return {"prefill": prefill, "decode": (time.perf_counter() - start) / (WRITTEN - 1)}
 
 
-@torch.inference_mode()
 def ours_image(engine: Engine, image: Image.Image) -> dict[str, float]:
-    start = time.perf_counter()
-    pixels, grid = engine.processor([image])
-    engine.model.encode_images(pixels, grid)
-    return {"image": time.perf_counter() - start}
+    """Patches and features, where the engine computes them."""
+    talk = [{"role": "user", "content": [{"type": "image", "image": image}]}]
+    reply = engine.generate(talk, max_tokens=1, thinking="fast").finish()
+    return {"image": reply.timings["vision"]}
 
 
 @torch.inference_mode()
@@ -118,21 +120,52 @@ def peer_processor() -> Any:
     return Qwen2VLImageProcessor(patch_size=16, merge_size=2, size=size, image_mean=half, image_std=half)
 
 
-def compare_speed(engine: Engine, peers: dict[str, Any], rounds: int) -> dict[str, dict[str, float]]:
-    """Best seconds of each side for each measure; the first round warms up."""
+class Side:
+    """One of the two in a process of its own: the threads of one would take the cores of the other."""
+
+    def __init__(self, name: str, checkpoint: Path, threads: int):
+        command = [sys.executable, "-m", "bench", "engine", "--side", name, "--threads", str(threads)]
+        self._process = subprocess.Popen(
+            [*command, "--checkpoint", checkpoint],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def run(self, seed: int) -> dict[str, float]:
+        """Seconds by measure."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(seed, file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def serve_side(name: str, checkpoint: Path) -> None:
+    """What `Side` starts: a seed in, seconds out."""
+    engine = Engine.from_pretrained(checkpoint) if name == "ours" else None
+    peers, processor = ({}, None) if engine else (load_peers(checkpoint), peer_processor())
+    for line in sys.stdin:
+        seed, image = int(line), screenshot(1000 + int(line))
+        if engine:
+            measured = ours_text(engine, seed) | ours_image(engine, image)
+        else:
+            tries = [theirs_text(peer, seed) for peer in peers.values()]
+            measured = {key: min(each[key] for each in tries) for key in tries[0]}
+            measured |= theirs_image(peers[EXPERTS[0]], processor, image)
+        print(json.dumps(measured), flush=True)
+
+
+def compare_speed(checkpoint: Path, threads: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Best seconds of each side for each measure, in turn; the first round warms up."""
     best: dict[str, dict[str, float]] = {"ours": {}, "theirs": {}}
-    processor = peer_processor()
+    sides = {name: Side(name, checkpoint, threads) for name in best}
     for seed in range(rounds + 1):
-        image = screenshot(1000 + seed)
-        runs: list[tuple[str, Callable[[], dict[str, float]]]] = [
-            ("ours", lambda seed=seed: ours_text(engine, seed)),
-            *(("theirs", lambda seed=seed, peer=peer: theirs_text(peer, seed)) for peer in peers.values()),
-            ("ours", lambda image=image: ours_image(engine, image)),
-            ("theirs", lambda image=image: theirs_image(peers[EXPERTS[0]], processor, image)),
-        ]
-        for side, run in runs:
-            for name, seconds in run().items() if seed else (run(), {})[1].items():
-                best[side][name] = min(best[side].get(name, np.inf), seconds)
+        for name, side in sides.items():
+            for key, seconds in side.run(seed).items():
+                best[name][key] = min(best[name].get(key, float("inf")), seconds) if seed else float("inf")
+    for side in sides.values():
+        side.close()
     return best
 
 
