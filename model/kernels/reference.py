@@ -67,18 +67,20 @@ def delta_rule_chunked(
 ) -> tuple[Tensor, Tensor]:
     """The same function in chunks of 64: matrix products inside a chunk, `pass_state` between chunks.
 
-    `solve(A, x)` is (I + A)^-1 x for A [M, C, C] strictly lower triangular. M = B * H * N below.
+    `solve(A, x)` is (I + A)^-1 x for A [M, C, C] strictly lower triangular. M = B * H * N below. Log decays
+    are summed in fp64: a sum of -100 would leave their differences five digits.
     """
     tokens, shape = v.shape[1], (*state.shape[:2], -1)
     q, k, v32, g, beta = (_into_chunks(x) for x in _prepare(q, k, v, g, beta))
-    decay, k_beta, k_turned = g.cumsum(-1), k * beta[..., None], k.mT
+    summed, k_beta, k_turned = g.double().cumsum(-1), k * beta[..., None], k.mT
+    decay = summed.float()
     causal = torch.ones(CHUNK, CHUNK, dtype=torch.bool, device=q.device).tril()
-    gap = (decay[..., :, None] - decay[..., None, :]).masked_fill_(~causal, -torch.inf).exp_()
+    gap = (summed[..., :, None] - summed[..., None, :]).float().masked_fill_(~causal, -torch.inf).exp_()
     mixing = (torch.bmm(k_beta, k_turned) * gap).tril_(-1)
     grown = decay[..., None].exp()
     uw = (solve or solve_by_inverse)(mixing, torch.cat((v32 * beta[..., None], k_beta * grown), dim=-1))
     u, w = uw.split((v.shape[-1], k.shape[-1]), dim=-1)
-    k_out = k * (decay[:, -1:] - decay)[..., None].exp()
+    k_out = k * (summed[:, -1:] - summed).float()[..., None].exp()
     keep = decay[:, -1].exp()
     u, w, k_out, keep = (x.unflatten(0, shape) for x in (u, w, k_out, keep))
     fresh, states, state = (pass_state or delta_pass_state)(u, w, k_out, keep, state)
