@@ -99,8 +99,12 @@ async def order(page: Page, task: str, model: str) -> None:
     if not await page.locator("#model").is_visible():
         await page.get_by_role("button", name="Model and limits").click()
     field = page.locator("#model input")
-    await field.fill(model)
-    await field.press("Tab")
+    for _ in range(5):  # a field that is just being drawn takes its first value back
+        await field.fill(model)
+        await field.press("Tab")
+        await page.wait_for_timeout(300)
+        if await field.input_value() == model:
+            break
     await page.locator("#run").click()
 
 
