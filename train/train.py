@@ -51,7 +51,7 @@ def train(team: Team, args: argparse.Namespace) -> None:
     _train(args, team, trainee, optimizers, state)
     state["unit"] += 1
     if team.rank == 0:
-        _save(args, trainee, optimizers, state)
+        _save(args, trainee, optimizers, state, graphs=True)
 
 
 def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
@@ -65,16 +65,23 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
     del held_out
     log = Log(args.out / f"log-{state['unit']}.jsonl", team)
     begin, spent, first = time.time(), state["seconds"], state["step"]
+    saved = begin
     while state["step"] - first < args.max_steps:
         if (state["step"] - first) % AGREE_EVERY == 0:
             state["seconds"] = spent + team.agree(time.time() - begin)
             progress.value = state["seconds"] / (60 * args.of)
             if state["seconds"] - spent >= 60 * args.minutes:
                 break
+            if team.rank == 0 and time.time() - saved >= 60 * args.save_every:
+                _save(args, trainee, optimizers, state)
+                saved = time.time()
         lr = schedule(progress.value, state["step"])
         if args.profile and state["step"] - first == PROFILED_STEPS.start:
             _profile(args, team, trainee, optimizers, stream, lr)
-        measured = _step(args, team, trainee, optimizers, next(stream), lr)
+        asked = time.perf_counter()
+        arrays = next(stream)
+        waited = torch.tensor(time.perf_counter() - asked)
+        measured = _step(args, team, trainee, optimizers, arrays, lr) | {"waited": waited}
         state["step"] += 1
         log.add(state, lr, measured, args.pages * team.size)
         if state["step"] % args.check_every == 0:
@@ -155,7 +162,7 @@ def _resume(args, team: Team, trainee: Trainee, optimizers) -> dict[str, Any]:
     return saved["progress"]
 
 
-def _save(args, trainee: Trainee, optimizers, state: dict) -> None:
+def _save(args, trainee: Trainee, optimizers, state: dict, graphs: bool = False) -> None:
     saved = {
         "trainee": trainee.state_dict(),
         "optimizers": [o.state_dict() for o in optimizers],
@@ -164,7 +171,7 @@ def _save(args, trainee: Trainee, optimizers, state: dict) -> None:
     torch.save(saved, args.state / "state.tmp")
     (args.state / "state.tmp").rename(args.state / "state.pt")
     save_shards(trainee, args.out)
-    if args.compile and (artifacts := torch.compiler.save_cache_artifacts()):
+    if args.compile and graphs and (artifacts := torch.compiler.save_cache_artifacts()):
         (args.out / "graphs.xz").write_bytes(lzma.compress(artifacts[0], preset=1))
 
 
@@ -220,6 +227,7 @@ def _arguments() -> argparse.Namespace:
     add("--shape", choices=SHAPES, default="p10")
     add("--minutes", type=float, default=8.5, help="length of this unit")
     add("--of", type=float, default=25, help="minutes of the whole training")
+    add("--save-every", type=float, default=5, help="minutes between the saves of what a crash would lose")
     add("--state", type=Path, default=Path("/tmp/saccade-train"), help="where units hand over")
     add("--out", type=Path, required=True, help="where weights, logs and graphs come home to")
     add("--init", type=Path, help="checkpoint folder to start from, of any shape")

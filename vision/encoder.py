@@ -57,10 +57,12 @@ class VisionEncoder(nn.Module):
         """Learned positions, resampled bilinearly (corners aligned) to each grid, repeated for each frame."""
         side = int(self.config.num_position_embeddings**0.5)
         table = self.pos_embed.weight.T.view(1, -1, side, side).float()
-        merge, rows = self.config.spatial_merge_size, []
-        for t, h, w in grids:
-            resampled = F.interpolate(table, size=(h, w), mode="bilinear", align_corners=True)[0]
-            rows.append(_merge_order(resampled.permute(1, 2, 0), merge).repeat(t, 1))
+        merge, sizes = self.config.spatial_merge_size, {}
+        for _, *size in grids:  # pictures of one size share their positions
+            if tuple(size) not in sizes:
+                resampled = F.interpolate(table, size=size, mode="bilinear", align_corners=True)[0]
+                sizes[tuple(size)] = _merge_order(resampled.permute(1, 2, 0), merge)
+        rows = [sizes[h, w].repeat(t, 1) for t, h, w in grids]
         return torch.cat(rows).to(self.pos_embed.weight.dtype)
 
     def _rotary(self, grids: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:

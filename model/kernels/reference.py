@@ -219,7 +219,8 @@ def experts_by_token(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, 
             gate, up = F.linear(group, gate_up[expert]).chunk(2, dim=-1)
             parts.append(F.linear(F.silu(gate).mul_(up), down[expert]))
     places = order.argsort().view_as(indices)  # where each choice of each token went
-    return F.embedding_bag(places, torch.cat(parts), per_sample_weights=weights, mode="sum")
+    joined = torch.cat(parts)
+    return F.embedding_bag(places, joined, per_sample_weights=weights.to(joined.dtype), mode="sum")
 
 
 def experts_single(x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
