@@ -132,7 +132,7 @@ def likeliest(logits: Tensor, allowed: Tensor | None, count: int) -> tuple[tuple
     if allowed is not None:
         logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
         count = min(count, int(allowed.sum()))
-    values, tokens = logits.log_softmax(-1).topk(min(count, logits.shape[-1]))
+    values, tokens = (logits - logits.logsumexp(-1)).topk(min(count, logits.shape[-1]))
     return tuple(zip(tokens.tolist(), values.tolist(), strict=True))
 
 
