@@ -35,6 +35,7 @@ app.command()(recorded.export)
 app.add_typer(recorded.runs, name="runs")
 app.command()(look.inspect)
 app.command()(look.doctor)
+app.command()(web.serve)
 app.command()(web.ui)
 
 

@@ -1,6 +1,8 @@
 """The application: one engine, its rooms, and what surrounds them. `serve.py` runs it."""
 
-import threading
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -12,22 +14,33 @@ from starlette.exceptions import HTTPException
 from ... import __version__
 from ...errors import QueueFullError, SaccadeError
 from .chat import Chat
+from .closing import Closing
 from .errors import ApiError, api_error, on_error
 from .guard import Guard
 from .metrics import Metrics
+from .runs import Runs
 from .settings import Settings
 
 if TYPE_CHECKING:
     from ...model.engine import Engine
 
 
-def create_app(engine: "Engine", settings: Settings | None = None) -> FastAPI:
-    """`app.state.closing` is an event: once set, new requests are refused while running ones end."""
-    settings = settings or Settings()
-    app = FastAPI(title="Saccade", version=__version__, docs_url=None, redoc_url=None)
-    metrics, closing = Metrics(engine), threading.Event()
-    app.state.closing, app.state.metrics = closing, metrics
+def create_app(engine: "Engine", settings: Settings | None = None, driver: Any = None) -> FastAPI:
+    """`driver` is the model of the agents, if not the engine. Once `app.state.closing` is set, new requests
+    are refused while running ones end.
+    """
+    settings, metrics, closing = settings or Settings(), Metrics(engine), Closing()
+    runs = Runs(driver or engine, settings, metrics, closing)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await asyncio.to_thread(runs.registry.close)
+
+    app = FastAPI(title="Saccade", version=__version__, docs_url=None, redoc_url=None, lifespan=life)
+    app.state.closing = closing
     app.include_router(Chat(engine, settings, metrics, __version__).router)
+    app.include_router(runs.router)
 
     async def on_trouble(request: Any, error: Exception) -> JSONResponse:
         wait = metrics.retry_after_s if isinstance(error, QueueFullError) else 1

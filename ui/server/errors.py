@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ...errors import CapacityError, ContextError, InputError, QueueFullError, SaccadeError
+from ...errors import CapacityError, ContextError, InputError, PolicyError, QueueFullError, SaccadeError
 
 log = logging.getLogger(__name__)
 INVALID = "invalid_request_error"
@@ -55,6 +55,8 @@ def api_error(error: Exception, retry_after_s: int = 1) -> ApiError:
             return ApiError(400, message, "messages", "context_length_exceeded")
         case CapacityError():
             return ApiError(400, message, code="capacity_exceeded")
+        case PolicyError():
+            return ApiError(403, message, code="policy")
         case InputError() | SaccadeError():
             return ApiError(400, message)
     log.error("a request failed", exc_info=error)

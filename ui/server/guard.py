@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from .closing import Closing
 from .errors import ApiError
 from .metrics import Metrics
 from .settings import Settings
@@ -20,7 +21,7 @@ LATER = {"Retry-After": "5"}
 
 
 class Guard:
-    def __init__(self, app: Any, settings: Settings, metrics: Metrics, closing: Any):
+    def __init__(self, app: Any, settings: Settings, metrics: Metrics, closing: Closing):
         self.app, self.settings, self.metrics, self.closing = app, settings, metrics, closing
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:

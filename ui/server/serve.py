@@ -6,7 +6,6 @@ are journaled, for at most `grace_s`. A second signal ends it at once.
 
 import asyncio
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ...errors import InputError
+from .closing import Closing
 from .guard import is_local
 
 
@@ -55,7 +55,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], closing: threading.Event):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], closing: Closing):
         super().__init__(config)
         self._ready, self._closing = ready, closing
 
