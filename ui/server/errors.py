@@ -15,6 +15,7 @@ from ...errors import CapacityError, ContextError, InputError, PolicyError, Queu
 
 log = logging.getLogger(__name__)
 INVALID = "invalid_request_error"
+CODES = {404: "unknown_url", 405: "unknown_url", 413: "body_too_large"}
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -83,6 +84,6 @@ async def on_error(request: Request, error: Exception) -> JSONResponse:
         case HTTPException():
             where = f"{request.method} {request.url.path}"
             message = f"there is no {where}" if error.status_code in (404, 405) else str(error.detail)
-            headers = dict(error.headers or {})
-            return ApiError(error.status_code, message, code="unknown_url", headers=headers).response()
+            code = CODES.get(error.status_code)
+            return ApiError(error.status_code, message, None, code, dict(error.headers or {})).response()
     return api_error(error).response()

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 
 from .closing import Closing
 from .errors import ApiError
@@ -75,7 +76,7 @@ class Guard:
             message = await receive()
             total += len(message.get("body", b""))
             if total > self.settings.max_body_bytes:
-                raise self.too_large()
+                raise HTTPException(413, self.too_large().message)  # which FastAPI lets through
             return message
 
         return counted
