@@ -91,9 +91,8 @@ def test_a_full_queue_is_429_with_retry_after():
 def test_a_client_that_leaves_stops_the_work(engine):
     with Running(create_app(engine)) as running:
         long = {**CHAT, "max_tokens": 7000, "logit_bias": {"258": -100, "256": -100}}
-        with httpx.stream(
-            "POST", f"{running.address}/chat/completions", json={**long, "stream": True}
-        ) as answer:
+        url = f"{running.address}/chat/completions"
+        with httpx.stream("POST", url, json={**long, "stream": True}) as answer:
             next(answer.iter_lines())
             assert busy(engine)
         assert until(lambda: not busy(engine))
