@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+import numpy as np
 from playwright.async_api import Error as PageError
 
 from ..errors import ActionError, ContextError, PolicyError, SaccadeError
@@ -138,17 +138,17 @@ class Episode:
         """The picture and what `resume` needs, to disk; the picture's fingerprint."""
         name = f"{len(self.steps):03d}"
         screen, _, _ = await asyncio.gather(
-            asyncio.to_thread(fingerprint, observation.image),
-            asyncio.to_thread(self.journal.save_screenshot, name, observation.image),
+            asyncio.to_thread(fingerprint, observation.pixels),
+            asyncio.to_thread(self.journal.save_screenshot, name, observation),
             self._save_state(),
         )
         return screen
 
     async def decide(self, observation: Observation) -> Turn:
         """The next call of the last reply while the page is as it was, else a new reply."""
-        undisturbed = not self._told and self._undisturbed(observation)
+        undisturbed = bool(self._queue) and not self._told and self._undisturbed(observation)
         self._last = observation
-        if self._queue and undisturbed:
+        if undisturbed:
             call, *further = self._queue
             return await self.decider.follow_up(call, tuple(further), observation)
         if self._queue:
@@ -269,7 +269,7 @@ class Episode:
 
     async def _save_final(self) -> Observation:
         final = await self.secrets.cover(await self.browser.observe(), self.browser)
-        self.final_path = self.journal.save_screenshot("final", final.image)
+        self.final_path = self.journal.save_screenshot("final", final)
         return final
 
     async def _save_state(self) -> None:
@@ -308,9 +308,9 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     return Timings(observe_s, vision, prefill, decode, act_s)
 
 
-def fingerprint(image: Image.Image) -> str:
+def fingerprint(pixels: np.ndarray) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(image.tobytes(), usedforsecurity=False).hexdigest()[:16]
+    return sha1(pixels, usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

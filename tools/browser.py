@@ -20,7 +20,7 @@ from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import ActionError, BrowserError
-from ..vision.screen import changed_fraction, changed_regions
+from ..vision.screen import changes
 from .actions import Action, Answer, AskUser, Terminate
 from .dialogs import draw
 from .execute import full_url, perform
@@ -302,14 +302,16 @@ def _effect(
     now = session.marks()
     if error is None and now.denied > marks.denied and after.url.startswith("chrome-error:"):
         error = session.denied[-1]
-    changed = changed_fraction(before.image, after.image)
+    changed, regions = 0.0, []
+    if before.png is None or before.png != after.png:  # the same bytes are the same picture
+        changed, regions = changes(before.pixels, after.pixels)
     return Effect(
         changed=changed,
         navigated=now.navigations > marks.navigations,
         new_tab=now.tabs_opened > marks.tabs_opened,
         dialog=session.notes(since=marks.notes),
         error=error,
-        regions=tuple(changed_regions(before.image, after.image)[:_MOST_REGIONS]) if changed else (),
+        regions=tuple(regions[:_MOST_REGIONS]),
         focused=_place(before.focus) != _place(after.focus),
     )
 

@@ -4,8 +4,10 @@ Plain frozen values. Every string in them that comes from the page (title, URL, 
 untrusted data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
 from PIL import Image
 
 from .geometry import Geometry
@@ -59,6 +61,18 @@ class Observation:
     """The element that has the focus."""
     settled: bool = True
     seconds: float = 0.0
+    captured: tuple[Image.Image, bytes] | None = field(default=None, repr=False, compare=False)
+    """The screenshot as it came from the browser, and its PNG."""
+
+    @property
+    def png(self) -> bytes | None:
+        """The PNG of exactly this picture; None once something was drawn or covered on it."""
+        return self.captured[1] if self.captured and self.captured[0] is self.image else None
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 (H, W, 3), read once: it is compared with the look before and after."""
+        return np.asarray(self.image)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ async def look(session: Session) -> Observation:
 async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
     settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
-    image = await (_capture_paper if facts.get("pdf") else _capture)(cdp, session.timeout_s)
+    image, png = await (_capture_paper if facts.get("pdf") else _capture)(cdp, session.timeout_s)
     tab.traffic.rest()
     _tell(session, facts)
     return Observation(
@@ -57,29 +57,31 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
         dialog=session.notes(),
         settled=settled,
         focus=_hit(facts.get("focus")),
+        captured=(image, png),
     )
 
 
-async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
-    """One PNG of the viewport. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
+async def _capture(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
+    """One picture and PNG of the viewport. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
     options = {"format": "png", "optimizeForSpeed": True}
     try:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
     except TimeoutError:
         raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
-    image = Image.open(io.BytesIO(base64.b64decode(answer["data"])))
+    png = base64.b64decode(answer["data"])
+    image = Image.open(io.BytesIO(png))
     image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB"), png
 
 
-async def _capture_paper(cdp: CDPSession, timeout_s: float) -> Image.Image:
+async def _capture_paper(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
     """The PDF viewer is another process, which tells nothing: wait until it shows the same thing twice."""
     before, end = None, time.monotonic() + _PAPER_S
     while True:
-        image = await _capture(cdp, timeout_s)
+        image, png = await _capture(cdp, timeout_s)
         shows = image.getcolors(_FLAT) is None
         if (before is not None and shows and same(before, image)) or time.monotonic() > end:
-            return image
+            return image, png
         before = image
         await asyncio.sleep(_PAPER_STEP_S)
 
