@@ -17,6 +17,7 @@ from playwright.async_api import Error as PageError
 
 from ..errors import ActionError, ContextError, PolicyError, SaccadeError
 from ..tools.actions import Action, Answer, AskUser, Terminate
+from ..tools.element import Element
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
 from ..vision.screen import same
@@ -34,7 +35,6 @@ from .results import Finish
 from .run import Outcome, Run, Step, Timings
 from .secrets import Secrets
 from .state import take_state
-from .target import Target
 from .usertools import UseTool
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class Episode:
                 return
 
 
-def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Target]) -> bool:
+def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Element]) -> bool:
     """Whether anything changed that does not lie on one of the targets, or just around it."""
     if before.image.size != after.image.size:
         return True
@@ -310,7 +310,7 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
 
 def fingerprint(pixels: np.ndarray) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(pixels, usedforsecurity=False).hexdigest()[:16]
+    return sha1(pixels.data, usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

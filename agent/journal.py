@@ -131,9 +131,7 @@ def _encode(pixels: np.ndarray) -> bytes:
     """A PNG. OpenCV takes half of Pillow's time, and lets other threads run meanwhile."""
     import cv2
 
-    _, data = cv2.imencode(
-        ".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return data.tobytes()
 
 

@@ -23,11 +23,13 @@ from ..errors import ActionError, BrowserError
 from ..vision.screen import changes
 from .actions import Action, Answer, AskUser, Terminate
 from .dialogs import draw
+from .element import Element
 from .execute import full_url, perform
-from .geometry import Geometry
+from .find import element_at, find_element, focused_element
+from .geometry import Geometry, Point
 from .launch import Options
-from .observation import Effect, Hit, Observation
-from .observe import element_at, look
+from .observation import Effect, Observation
+from .observe import look
 from .policy import NetworkPolicy
 from .session import Marks, Session, open_session
 
@@ -198,6 +200,21 @@ class Browser:
             return None
         return await (await session.active.world()).ask(expression)
 
+    async def element_at(self, point: Point) -> Element | None:
+        """The control at a CSS point, through frames and open shadow roots; None when nothing answers."""
+        session = self._running()
+        return None if session.asks.blocking else await element_at(session.active, point, whole=True)
+
+    async def focused(self) -> Element | None:
+        """What the keyboard goes to."""
+        session = self._running()
+        return None if session.asks.blocking else await focused_element(session.active)
+
+    async def find(self, element: Element) -> Point | None:
+        """Where an element that was seen earlier is now, by role and name: scrolled into view, in CSS px."""
+        session = self._running()
+        return None if session.asks.blocking else await find_element(session.active, element)
+
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.
 
@@ -258,7 +275,7 @@ class Browser:
         self._bare = seen.image
         return seen
 
-    async def _aim(self, session: Session, before: Observation, action: Action) -> Hit | None:
+    async def _aim(self, session: Session, before: Observation, action: Action) -> Element | None:
         """What the mouse is about to land on."""
         point = getattr(action, "start_coordinate", None) or getattr(action, "coordinate", None)
         if session.asks.open is not None or not session.tabs:
@@ -316,7 +333,7 @@ def _effect(
     )
 
 
-def _place(focus: Hit | None) -> tuple | None:
+def _place(focus: Element | None) -> tuple | None:
     """Which element it is, whatever it says and wherever the page is scrolled to."""
     return focus and (focus.tag, focus.role, focus.name, focus.box[2:])
 

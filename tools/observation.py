@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from .element import Element
 from .geometry import Geometry
 
 Box = tuple[int, int, int, int]
@@ -28,23 +29,6 @@ class Tab:
 
 
 @dataclass(frozen=True)
-class Hit:
-    """The control that a mouse action landed on, read from the page just before; `frame` is its address when
-    it lies in a frame of another origin."""
-
-    tag: str
-    role: str
-    name: str
-    box: tuple[float, float, float, float]
-    """x, y, width, height in CSS px of the viewport."""
-    frame: str | None = None
-
-    def describe(self) -> str:
-        """Such as `button 'Save'`."""
-        return f"{self.role or self.tag} {self.name!r}" if self.name else self.role or self.tag
-
-
-@dataclass(frozen=True)
 class Observation:
     """One look at the active tab: a single screenshot and the facts around it."""
 
@@ -57,7 +41,7 @@ class Observation:
     """x, y, largest x, largest y, in CSS px."""
     dialog: str | None = None
     """What no screenshot says, as one text: dialogs, downloads, file choosers, permissions asked for."""
-    focus: Hit | None = None
+    focus: Element | None = None
     """The element that has the focus."""
     settled: bool = True
     seconds: float = 0.0
@@ -88,7 +72,7 @@ class Effect:
     seconds: float = 0.0
     regions: tuple[Box, ...] = ()
     """Where it differs: (x, y, width, height) in px of the screenshot, largest first, the largest eight."""
-    hit: Hit | None = None
+    hit: Element | None = None
     """What the mouse landed on."""
     focused: bool = False
     """Whether the focus moved to another element."""

@@ -15,8 +15,9 @@ from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError
 from ..vision.screen import same
-from .geometry import Geometry, Point
-from .observation import Hit, Observation, Tab
+from .element import Element
+from .geometry import Geometry
+from .observation import Observation, Tab
 from .session import Session
 from .settle import settle
 from .tab import LiveTab
@@ -24,7 +25,6 @@ from .tab import LiveTab
 _TITLE_S = 0.5
 _PAPER_S, _PAPER_STEP_S = 4.0, 0.25
 _FLAT = 100  # colours: a viewer without a paper has fewer
-_HIT_S = 0.5
 _TAB_CHANGES = 5
 
 
@@ -56,13 +56,13 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
         scroll=tuple(facts.get("scroll", (0, 0, 0, 0))),
         dialog=session.notes(),
         settled=settled,
-        focus=_hit(facts.get("focus")),
+        focus=Element.from_dict(facts["focus"]) if facts.get("focus") else None,
         captured=(image, png),
     )
 
 
 async def _capture(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
-    """One picture and PNG of the viewport. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
+    """The viewport and its PNG. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
     options = {"format": "png", "optimizeForSpeed": True}
     try:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
@@ -91,24 +91,6 @@ def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
     size = page.viewport_size or {"width": facts.get("width"), "height": facts.get("height")}
     width, height = size["width"] or image.width, size["height"] or image.height
     return Geometry(width, height, image.width, image.height)
-
-
-async def element_at(tab: LiveTab, point: Point) -> Hit | None:
-    """The control at a CSS point, also inside frames; None when the page does not answer."""
-    found = await (await tab.world()).ask(f"saccade.at({point[0]}, {point[1]})", _HIT_S)
-    if not found or "inside" not in found:
-        return _hit(found)
-    world = await tab.world_of_frame(point)
-    x, y, left, top = found["inside"]
-    inner = world and await world.ask(f"saccade.at({x}, {y}, {left}, {top})", _HIT_S)
-    hit = _hit(inner or found)
-    return hit and replace(hit, frame=world.url if world else None)
-
-
-def _hit(found: dict[str, Any] | None) -> Hit | None:
-    if not found:
-        return None
-    return Hit(found["tag"], found["role"], found["name"], tuple(found["box"]))
 
 
 def _tell(session: Session, facts: dict[str, Any]) -> None:
