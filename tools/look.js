@@ -55,7 +55,7 @@ globalThis.saccade ??= (() => {
       scroll: [scrollX, scrollY,
         Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
       focus: focused(), takes: (focus?.localName === "input" && FORMS[focus.type]) || null,
-      pdf: document.contentType === "application/pdf", asked: asked(),
+      asked: asked(), busy: patience === LONGEST_WORK_MS && atWork(),
     };
   };
 
@@ -98,14 +98,13 @@ globalThis.saccade ??= (() => {
     return "";
   };
 
-  // Two frames, then timers and finite animations that the page has going; the facts of what is left.
+  // A frame, then timers and finite animations that the page has going. The screenshot takes two frames more.
   const settle = async () => {
-    await frame();
     await frame();
     await workEnds();
     await animationsEnd();
-    return facts();
+    return { pdf: document.contentType === "application/pdf" };
   };
 
-  return { settle, fill };
+  return { settle, facts, fill };
 })();

@@ -26,6 +26,7 @@ _TITLE_S = 0.5
 _PAPER_S, _PAPER_STEP_S = 4.0, 0.25
 _FLAT = 100  # colours: a viewer without a paper has fewer
 _TAB_CHANGES = 5
+_CAPTURES = 2  # one more when the page has begun something meanwhile
 
 
 async def look(session: Session) -> Observation:
@@ -43,8 +44,13 @@ async def look(session: Session) -> Observation:
 
 async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
-    settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
-    image, png = await (_capture_paper if facts.get("pdf") else _capture)(cdp, session.timeout_s)
+    world = await tab.world()
+    for _ in range(_CAPTURES):
+        settled, found = await settle(world, tab.traffic, session.timeout_s)
+        image, png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
+        facts = await world.ask("saccade.facts()") or {}
+        if not (facts.get("busy") or tab.traffic.busy):
+            break
     tab.traffic.rest()
     _tell(session, facts)
     return Observation(
