@@ -115,7 +115,7 @@ class Solver:
         self.lines = iter(SOLUTIONS[task.name])
 
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> Reply:
-        line = dict(next(self.lines, {"action": "terminate", "status": "success"}))
+        line: Line = dict(next(self.lines, {"action": "terminate", "status": "success"}))
         selector = line.pop("at", None)
         if selector:
             target = self.browser.page.locator(selector).first

@@ -94,8 +94,9 @@ async def test_a_button_in_a_frame_is_found_where_it_is_now(shared, hosts, pages
 
 async def test_the_second_of_two_alike(shared, hosts, pages) -> None:
     async with Browser(pages[1], (1000, 700), share=shared, allow_hosts=hosts) as browser:
-        place = await frame_with_button(browser)
-        frames = ["iframe >> nth=1", *(['iframe[title="Deep"]'] if place.parent_frame.parent_frame else [])]
+        outer = (await frame_with_button(browser)).parent_frame
+        assert outer is not None
+        frames = ["iframe >> nth=1", *(['iframe[title="Deep"]'] if outer.parent_frame else [])]
         twin = Element("button", "button", "Same", (0, 0, 1, 1), tuple(frames), nth=1, twins=2)
         point = await browser.find(twin)
         assert point is not None
