@@ -48,7 +48,8 @@ class Agent:
     model: "builtin", a path, a server's address, an object with the ChatModel protocol, or a function that
         loads one.
     browser: started, and then closed, only if it is not running yet; without one, a new one starts empty.
-    thinking: "fast", "deep", or "auto": decided per step from what happened so far.
+    thinking: "fast", "deep", or "auto": decided per step from what happened so far; as a `Budget`, with
+        the most tokens of one thought.
     out: the run's folder (default `runs/<timestamp>-<slug>`). scrub passes every string on its way there.
     until: what must hold on the page: JavaScript, "css=...", "text=...", "url=...", or a function of the
         Playwright page. It wins over the model's own word.
@@ -93,6 +94,7 @@ class Agent:
             raise InputError("the task is empty; say in a sentence what is to be done")
         self.task = task.strip()
         self.model = model
+        self.spec = model if isinstance(model, str) else None
         self.browser: Any = browser
         self.thinking: Thinking = thinking
         self.out = out
@@ -254,7 +256,7 @@ class Agent:
             journal.begin(
                 task=self.task,
                 model=model.name,
-                spec=self.model if isinstance(self.model, str) else None,
+                spec=self.spec,
                 thinking=self.thinking,
                 limits=asdict(limits),
                 until=self.until if isinstance(self.until, str) else None,

@@ -170,15 +170,20 @@ class Engine:
         sampling: Sampling | None = None,
         stop: Many[str] = (),
         logprobs: bool = False,
+        top_logprobs: int = 0,
+        parallel: bool = False,
     ) -> Generation:
         """A reply in the making: iterate over it, or call `finish()` for the whole.
 
         `thinking`: "fast" (none), "deep", or "auto", the checkpoint's preference; `Thinking("auto")` thinks
         where an action without a thought was unsure, and its `max_tokens` close a longer thought.
         `tool_choice` "required": exactly one call of one of the tools; "auto": calls or text; "none"; or the
-        tool's name. `schema`: the reply is JSON that fits it. `stop`: strings that end the reply and are no
-        part of it. The work begins with the iteration: ContextError when the prompt does not fit, InputError
-        when messages or schemas cannot be used, CapacityError when memory or queue are full.
+        tool's name; `parallel` allows several calls in one reply. `schema`: the reply is JSON that fits it.
+        `stop`: strings that end the reply and are no part of it. `logprobs`: pieces tell how likely their
+        token was, with `top_logprobs` also which others were likely.
+
+        The work begins with the iteration: ContextError when the prompt does not fit, InputError when
+        messages or schemas cannot be used, CapacityError when memory or queue are full.
         """
         if max_tokens < 1:
             raise InputError(f"max_tokens {max_tokens} is too small: give at least 1")
@@ -186,6 +191,7 @@ class Engine:
             thinking = Thinking(cast("Mode", self.preferences.thinking if thinking == "auto" else thinking))
         request = Request(
             messages, tools or (), tool_choice, schema, thinking, max_tokens, sampling, tuple(stop), logprobs,
+            top_logprobs, parallel,
         )  # fmt: skip
         return Generation(partial(self._start, request), self.scheduler.cancel)
 
@@ -242,7 +248,11 @@ class Engine:
         if not request.tools:
             return FreeText(self.grammars.vocabulary, thinking, budget)
         grammar = self.grammars.calls(
-            request.tools, choice=request.choice, form=self.chat.form, thinking=thinking
+            request.tools,
+            choice=request.choice,
+            form=self.chat.form,
+            thinking=thinking,
+            parallel=request.parallel,
         )
         return Constraint(grammar, budget)
 

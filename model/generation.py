@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
 from .request import Done, Event, Failed, ModelReply, Piece, Signal
 from .sequence import Sequence
@@ -44,7 +44,7 @@ class Generation:
         assert self.reply is not None
         return self.reply
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncGenerator[Event]:
         """The events, while the event loop stays free. A cancelled caller stops the work."""
         signals: asyncio.Queue[Signal] = asyncio.Queue()
         await asyncio.to_thread(self._begin, _into(signals), True)

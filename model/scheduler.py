@@ -204,6 +204,12 @@ class Scheduler:
         return True
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many sequences wait, are read, are written."""
+        waiting, reading, writing = len(self._waiting), len(self._reading), len(self._running)
+        return {"waiting": waiting, "reading": reading, "writing": writing}
+
+    @property
     def busy(self) -> bool:
         return bool(self._waiting or self._reading or self._running)
 

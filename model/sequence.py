@@ -28,10 +28,11 @@ from .request import (
     ThinkingReport,
     Usage,
 )
-from .sampling import Sampler, Sampling
+from .sampling import Sampler, Sampling, likeliest
 from .speculation import DraftState
 from .stops import StopStrings
 
+Ranked = tuple[tuple[int, float], ...]  # tokens and their logprobs, the likeliest first
 PHASES = ("queue", "vision", "prefill", "decode")
 
 
@@ -158,26 +159,29 @@ class Sequence:
         token, logprob = self.sampler.choose(logits, self.constraint.mask(), wanted)
         if self.confidence and measured and logprob is not None:
             self.confidence.record(math.exp(logprob))
-        self._take(token, logprob if self.request.logprobs else None)
+        count = self.request.top_logprobs
+        top = likeliest(logits, self.constraint.mask(), count) if count else ()
+        self._take(token, logprob if self.request.logprobs else None, top)
         return token
 
-    def _take(self, token: int, logprob: float | None) -> None:
+    def _take(self, token: int, logprob: float | None, top: Ranked = ()) -> None:
         before = self.constraint.thinking_tokens
         self.sampler.accept(token)
         self.constraint.accept(token)
         if token in self.chat.stop_ids:
             self.finish("stop")
         else:
-            self._write(token, "thinking" if self.constraint.thinking_tokens > before else "answer", logprob)
+            phase = "thinking" if self.constraint.thinking_tokens > before else "answer"
+            self._write(token, phase, logprob, top)
 
-    def _write(self, token: int, phase: Phase, logprob: float | None) -> None:
+    def _write(self, token: int, phase: Phase, logprob: float | None, top: Ranked) -> None:
         if not self.ids:
             self.timings["first_token"] = time.perf_counter() - self.born
         text = self._stops(self._stream(token))
         self.ids.append(token)
         self.text += text
         if self.streamed:
-            self.emit(Piece(token, text, phase, logprob))
+            self.emit(Piece(token, text, phase, logprob, top))
         if self._stops.met or self.constraint.finished:
             self.finish("stop")
         elif len(self.ids) >= self.request.max_tokens:
