@@ -25,6 +25,7 @@ from .actions import Action, Answer, AskUser, Terminate
 from .dialogs import draw
 from .element import Element
 from .execute import full_url, perform
+from .files import write_privately
 from .find import element_at, find_element, focused_element
 from .geometry import Geometry, Point
 from .launch import Options
@@ -181,10 +182,9 @@ class Browser:
         return list(self._running().files.kept)
 
     async def save_storage(self, path: str | Path) -> Path:
-        """Write cookies and local storage, for `storage_state` of a later browser."""
+        """Write cookies and local storage, for `storage_state` of a later browser; for the owner's eyes."""
         state = await self._running().storage_state()
-        text = json.dumps(state, indent=2) + "\n"
-        await asyncio.to_thread(Path(path).write_text, text, encoding="utf-8")
+        await asyncio.to_thread(write_privately, Path(path), json.dumps(state, indent=2) + "\n")
         return Path(path)
 
     async def evaluate(self, javascript: str, argument: Any = None) -> Any:
