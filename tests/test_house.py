@@ -37,8 +37,8 @@ HEAVY = {"torch", "triton", "transformers", "tokenizers", "safetensors", "gradio
 # The one place where a module of another room is named in a string, to be imported on first use.
 LATE_BOUND = {"agent/models.py": "saccade.ui.wiring"}
 OPTIONAL = {
-    "fastapi", "gradio", "httpx", "mcp", "openai", "prometheus_client", "ray", "starlette", "triton",
-    "uvicorn",
+    "django", "fastapi", "gradio", "httpx", "mcp", "openai", "prometheus_client", "ray", "starlette",
+    "triton", "uvicorn",
 }  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import AllowHost, Browser, Headed, Json, Run
+from ..browser_options import BrowserOptions, browser_options
+from .options import Json, Run
 
 
 class Format(StrEnum):
@@ -18,6 +19,7 @@ class Format(StrEnum):
     html = "html"
 
 
+@browser_options
 def replay(
     folder: Run,
     url: Annotated[str | None, typer.Option(help="Begin here instead of where the run began.")] = None,
@@ -26,18 +28,13 @@ def replay(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Judge the end, as in 'saccade run'.")] = None,
     as_json: Json = False,
-    headed: Headed = False,
-    viewport: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Viewport in CSS pixels (default: the run's).")
-    ] = None,
-    allow_host: AllowHost = None,
-    browser: Browser = None,
+    *,
+    browsing: BrowserOptions,
 ) -> int:
     """Do a recorded run again, without a model, and report what drifted."""
     from ..runs import print_report, replay_run
-    from ..wiring import make_browser
 
-    report = replay_run(folder, make_browser(url, viewport, headed, allow_host, browser), model, until)
+    report = replay_run(folder, browsing.open(url), model, until)
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:

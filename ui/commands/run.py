@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AllowHost, Ask, Browser, Headed, Json, Model, Thinking
+from ..browser_options import BrowserOptions, browser_options
+from .options import Ask, Json, Model, Thinking
 
 if TYPE_CHECKING:
     from ...agent import Agent
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 YES = ("y", "yes")
 
 
+@browser_options
 def run(
     task: Annotated[str, typer.Argument(help="What to do, in a sentence; '-' reads it from stdin.")],
     url: Annotated[str | None, typer.Option(help="Open this address first.")] = None,
@@ -42,17 +44,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/<time>-<task>).")] = None,
     gif: Annotated[bool, typer.Option("--gif", help="Also write run.gif into the folder.")] = False,
     as_json: Json = False,
-    headed: Headed = False,
-    viewport: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Viewport in CSS pixels, such as 1280x800.")
-    ] = None,
-    allow_host: AllowHost = None,
-    browser: Browser = None,
-    cdp_url: Annotated[str | None, typer.Option(help="Drive a running browser at this address.")] = None,
+    *,
+    browsing: BrowserOptions,
 ) -> int:
     """Do a task in the browser."""
     from ...agent import Agent
-    from ..wiring import make_browser, parse_secrets
+    from ..wiring import parse_secrets
 
     agent = Agent(
         sys.stdin.read() if task == "-" else task,
@@ -67,7 +64,9 @@ def run(
         secrets=parse_secrets(secret or ()),
         ask_before=ask_before.value,
     )
-    agent.browser = make_browser(url, viewport, headed, allow_host, browser, cdp_url)
+    agent.browser = page = browsing.open(url)
+    if (logins := browsing.save_storage) is not None:
+        agent.on_step = lambda step: page.save_storage(logins)
     result = show_run(agent, as_json)
     if gif and result.steps:
         from ...agent.export import export_gif
