@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import SaccadeError
-from .commands import batch, look, recorded, run, shell, web
+from .commands import batch, chat, evaluate, look, recorded, run, shell, web
 from .commands.missing import MissingPart
 from .commands.shell import COMPLETE
 from .config import configured
@@ -38,8 +38,10 @@ app.command()(recorded.replay)
 app.command()(recorded.export)
 app.add_typer(recorded.runs, name="runs")
 app.command()(batch.batch)
+app.add_typer(evaluate.group, name="eval")
 app.command()(look.inspect)
 app.command()(look.doctor)
+app.command()(chat.chat)
 app.command()(web.serve)
 app.command()(web.ui)
 app.command(context_settings=PASSED_ON)(shell.bench)

@@ -38,7 +38,7 @@ def sample(key) -> tuple[str, object]:
     kind: Any = option.type_descriptor.annotation
     kind = next((it for it in getattr(kind, "__args__", (kind,)) if it is not type(None)), kind)
     if isinstance(kind, type) and hasattr(kind, "__members__"):
-        value = next(it.value for it in kind if it.value != key.default)
+        value: Any = next(it.value for it in kind.__members__.values() if it.value != key.default)
         return value, value
     if kind in (int, float):
         return "7", 7

@@ -111,4 +111,5 @@ class Bar:
         self._right += bool(result["success"])
         self._progress.update(self._bar, advance=1, description=f"{self._right} right")
         if not self.console.is_terminal:
-            print(f"{result['id']}: {result['status']}: {result['reason']}", file=sys.stderr, flush=True)
+            words = (result["id"], result["status"], result.get("reason"))
+            print(*filter(None, words), sep=": ", file=sys.stderr, flush=True)
