@@ -45,6 +45,8 @@ class Agent:
     run = Agent("Find the cheapest lamp", browser=Browser("https://shop.example"), output=Lamp).run_sync()
     print(run.success, run.output)
 
+    `pause`, `resume`, `tell` and `stop` may be called from any thread while it runs; see docs/agent.md.
+
     model: "builtin", a path, a server's address, an object with the ChatModel protocol, or a function that
         loads one.
     browser: started, and then closed, only if it is not running yet; without one, a new one starts empty.
@@ -57,9 +59,9 @@ class Agent:
     verify: True, or a model that judges the last screenshots before a success counts.
     tools: functions with type hints that become actions (see `tool`).
     secrets: by name; the model types "{{name}}", the browser gets the value, on its hosts alone.
-    approve(action, observation) -> bool: may deny an action; asked as `ask_before` says: "always" (the
-        default with `approve`), "risky" by fixed rules, "never". Under "risky" without `approve`, nothing
-        risky is done.
+    approve(action, observation) -> bool | str: may deny an action, a string says why; asked as `ask_before`
+        says: "always" (the default with `approve`), "risky" by fixed rules, "never". Under "risky" without
+        `approve`, nothing risky is done.
     ask_user(question) -> str: answers the model. on_step(step) sees each step; these three may be async.
     on_event(event): sees everything, at once.
     max_context: the most tokens of a conversation. zoom: a second, enlarged look at small targets.
@@ -276,7 +278,7 @@ class Agent:
         """A browser that runs already keeps its viewport and downloads folder, and outlives the run."""
         from ..tools import Browser
 
-        browser = self.browser or self._same_browser() or Browser()
+        self.browser = browser = self.browser or self._same_browser() or Browser()
         if not browser.started:
             browser.viewport = browser.viewport or model.preferences.viewport
             browser.downloads = browser.downloads or journal.folder / "downloads"

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
+from saccade.agent import Agent, Preferences, Reply, Run, ScriptedModel, ToolCall, Usage
 from saccade.errors import BrowserError, ContextError
 from saccade.tools import Browser
 
@@ -193,6 +193,22 @@ async def test_a_running_browser_stays_open_and_as_it_is(start, browser):
     ).run()
     assert run.steps[0].screenshot.size == (640, 480)
     assert browser.started
+
+
+async def test_several_agents_in_one_browser(browser, site, tmp_path):
+    """At once, each with cookies and pages of its own."""
+
+    async def one(name: str, presses: int) -> tuple[Run, str]:
+        own = Browser(f"{site}/counter", (640, 480), share=browser)
+        async with own:
+            await own.evaluate("name => { document.cookie = `who=${name}` }", name)
+            script = [*[PRESS] * presses, DONE]
+            run = await Agent("Press it", ScriptedModel(script, SMALL), own, out=tmp_path / name).run()
+            return run, await own.evaluate("document.cookie + ' ' + b.textContent")
+
+    ends = await asyncio.gather(one("ada", 2), one("eve", 4), one("kim", 3))
+    assert [run.status for run, _ in ends] == ["success"] * 3
+    assert [state for _, state in ends] == ["who=ada 2", "who=eve 4", "who=kim 3"]
 
 
 async def test_a_page_that_cannot_be_opened_leaves_nothing(tmp_path):
