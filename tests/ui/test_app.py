@@ -96,9 +96,18 @@ def journal_of(runs: Path, task: str) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def named(runs: Path, slug: str) -> Path:
+    return next(folder for folder in runs.iterdir() if slug in folder.name)
+
+
+def begins(path: Path, start: bytes) -> bool:
+    data = path.read_bytes()
+    return data.startswith(start) and len(data) > 300
+
+
 async def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while not holds():  # noqa: ASYNC110
+    while not holds():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
 
@@ -309,16 +318,14 @@ async def test_history_is_searched_replayed_compared_and_exported(page: Page, sc
         await expect(link).to_be_visible()
         async with page.expect_download() as waiting:
             await link.click()
-        data = Path(await (await waiting.value).path()).read_bytes()
-        assert data.startswith(start), form
-        assert len(data) > 300
+        assert begins(await (await waiting.value).path(), start), form
 
 
 @LOOPS
 async def test_no_folder_of_a_run_is_served(page: Page, address: str, script, runs: Path):
     await order(page, "Keep it", script(PRESS, ASK))
     await expect(page.locator("#notice p")).to_be_visible()
-    state = next(folder for folder in runs.iterdir() if "keep-it" in folder.name) / "state.json"
+    state = named(runs, "keep-it") / "state.json"
     await eventually(state.exists)
     for prefix in ("file=", "file/"):
         answer = await page.request.get(f"{address}gradio_api/{prefix}{state}")
