@@ -67,6 +67,8 @@ def window(state: str, body: str, url: str, busy: bool = False) -> str:
 def state_of(live: LiveRun) -> str:
     if live.result is not None:
         return VERDICTS[live.result.status][1]
+    if live.error:
+        return "Error"
     if live.hands:
         return "In your hands"
     return "Pausing" if live.pausing else STATES[live.phase]

@@ -1,6 +1,7 @@
 """The Chat tab: words and pictures with the model, its thought apart from its answer."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,18 @@ import gradio as gr
 from ..agent.memory import image_part, text_part, user
 from ..agent.thinking import Budget
 from ..errors import SaccadeError
-from .desk import Desk, model_name
+from .desk import BUILTIN, Desk, model_name
 from .listening import as_engine, bounded, written
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 MODES = [("Fast", "fast"), ("Auto", "auto"), ("Deep", "deep")]
 MOST_TOKENS, THOUGHT_TOKENS = 1024, 2048
 EMPTY = "Ask the model anything; pictures may come along. The model is the one chosen under Run."
+ACTS = (
+    "<p class='hint'>The built-in model is trained to act on pages, not to talk: what it answers here is "
+    "mostly an action. Choose another model under Run for a conversation.</p>"
+)
+PACE_S = 0.1
 
 
 def chat_tab(desk: Desk, model: list[Any]) -> None:
@@ -42,6 +48,8 @@ def chat_tab(desk: Desk, model: list[Any]) -> None:
         thinking = gr.Radio(MODES, value="auto", label="Thinking", elem_id="chat-thinking", scale=3)
         stop = gr.Button("Stop", elem_id="chat-stop", min_width=80)
         clear = gr.Button("New chat", elem_id="chat-clear", min_width=80)
+    note = gr.HTML(ACTS, visible=desk.defaults.model == BUILTIN, elem_id="chat-note")
+    model[0].change(lambda kind: gr.update(visible=kind == BUILTIN), model[0], note, queue=False, **HIDDEN)
     told = gr.State([])  # the conversation as the model gets it
 
     async def reply(
@@ -59,8 +67,11 @@ def chat_tab(desk: Desk, model: list[Any]) -> None:
             asked = [*messages, user(*parts, text_part(text))]
             chosen = await asyncio.to_thread(desk.models, model_name(kind, which))
             thought = answer = ""
+            shown_at = 0.0
             async for thought, answer in said(desk, chosen, asked, mode):
-                yield [gr.skip(), [*shown, *turns(thought, answer)], gr.skip()]
+                if time.monotonic() - shown_at > PACE_S:  # words come faster than a page is drawn
+                    yield [gr.skip(), [*shown, *turns(thought, answer)], gr.skip()]
+                    shown_at = time.monotonic()
             turn = {"role": "assistant", "content": answer, "reasoning_content": thought}
             yield [gr.skip(), [*shown, *turns(thought, answer, True)], [*asked, turn]]
         except SaccadeError as error:

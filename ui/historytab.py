@@ -70,7 +70,8 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
                 export = gr.Button("Export", variant="primary", elem_id="export", min_width=90)
             file = gr.File(label="The file", visible=False, elem_id="file", interactive=False)
     clock = gr.Timer(SECONDS, active=False)
-    opened = [chosen, head, left, number, film, tools, other, right, file]
+    current = gr.State("")  # what is open, also while the search hides it
+    opened = [chosen, current, head, left, number, film, tools, other, right, file]
 
     def choices(token: str, text: str = "") -> list[tuple[str, str]]:
         found = album.matching(desk.folders(token), text)[:MOST]
@@ -78,7 +79,7 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
 
     def listed(token: str, text: str, now: str | None) -> Any:
         found = choices(token, text)
-        return gr.update(choices=found, value=now if now in dict(map(reversed, found)) else None)  # type: ignore[arg-type]
+        return gr.update(choices=found, value=now if now in [folder for _, folder in found] else None)
 
     def read(folder: str | None, token: str) -> Run | None:
         if not folder:
@@ -91,10 +92,11 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
     def show(token: str, folder: str | None) -> list[Any]:
         run = read(folder, token)
         if run is None:
-            return [gr.skip(), gr.update(visible=False), album.NO_RUN, *([gr.skip()] * 6)]
+            return [gr.skip(), "", gr.update(visible=False), album.NO_RUN, *([gr.skip()] * 6)]
         frames, others = album.frames_in(run), [it for it in choices(token) if it[1] != folder]
         return [
             gr.skip(),
+            folder,
             gr.update(value=album.head(run), visible=True),
             album.frame(run, 1),
             gr.update(maximum=max(frames, 2), value=1),
@@ -140,8 +142,8 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
         except SaccadeError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    both = [visitor, chosen, other]
-    gr.on([tab.select, words.change], listed, [visitor, words, chosen], chosen, **HIDDEN)
+    both = [visitor, current, other]
+    gr.on([tab.select, words.change], listed, [visitor, words, current], chosen, **HIDDEN)
     chosen.input(show, [visitor, chosen], opened, **HIDDEN)
     number.change(turn, [*both, number], [left, right], **HIDDEN)
     other.input(compare, [*both, number], [number, left, right], **HIDDEN)
@@ -155,7 +157,7 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
     )
     play.click(play_or_pause, [play, *both, number], [clock, play, number], **HIDDEN)
     clock.tick(tick, [*both, number], [number, clock, play], **HIDDEN)
-    export.click(make, [visitor, chosen, kind], file, api_visibility="private")
+    export.click(make, [visitor, current, kind], file, api_visibility="private")
     return History(open_run, opened)
 
 

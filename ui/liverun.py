@@ -241,7 +241,7 @@ class LiveRun:
     async def _look(self) -> None:
         browser = self.agent.browser
         seen = await self.agent.secrets.cover(await browser.observe(), browser)
-        if self.frame is None or self.frame.action or not same(self.frame.image, seen.image):
+        if self.frame is None or not same(self.frame.image, seen.image):
             self.frame = Frame(seen.image, seen.url, time.time())
             self._changed()
 

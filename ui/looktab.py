@@ -43,7 +43,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
                 alt_text="The picture, with what the model points at or how it sees it",
             )
             experts = gr.Image(
-                label="Expert load", elem_id="experts", visible=False, interactive=False,
+                label="Expert load", elem_id="experts", visible=False, interactive=False, buttons=["download", "fullscreen"],
                 alt_text="How many tokens each expert of each layer gets",
             )  # fmt: skip
     pictures = gr.State([])  # what there is to show, in the order of `layer`

@@ -113,6 +113,7 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
     async def follow(id: str, token: str) -> AsyncIterator[dict]:
         live_run, before = desk.owned(id, token), NOTHING
         if live_run is None:
+            yield {folder: ""}  # a stream that yields nothing would empty its outputs
             return
         async for now in desk.watch(live_run):
             changes = {name: value for name, value in now.items() if before.get(name) != value}

@@ -3,80 +3,16 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
-from saccade.tools.chromium import find_chromium, launch_flags
+from playwright.async_api import Browser, Page, expect
 
-pytest.importorskip("gradio")
+from .conftest import ASK, DELETE, DONE, PRESS, WAIT, order, settings, visit
 
-from saccade.ui.app import create_app, launch_options
-from saccade.ui.desk import Defaults
-
-from .conftest import ASK, DELETE, DONE, PRESS, WAIT
-
-TIMEOUT_MS = 12_000
 LOOPS = pytest.mark.asyncio(loop_scope="module")
-expect.set_options(timeout=TIMEOUT_MS)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def address(site: str, runs: Path) -> Iterator[str]:
-    app = create_app(Defaults(url=site, runs=runs))
-    app.launch(**launch_options())
-    yield str(app.local_url)
-    app.close(verbose=False)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        browser = await playwright.chromium.launch(
-            executable_path=find_chromium(None, own), args=launch_flags()
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(chromium: Browser, address: str) -> AsyncIterator[Page]:
-    page = await chromium.new_page(viewport={"width": 1280, "height": 860})
-    await visit(page, address)
-    yield page
-    await page.close()
-
-
-async def visit(page: Page, address: str) -> None:
-    await page.goto(address)
-    await expect(page.locator("#pause")).to_be_visible()
-    await expect(page.locator("#live .window")).to_be_visible()
-
-
-async def settings(page: Page, model: str | None = None, ask: str | None = None) -> None:
-    if not await page.locator("#kind").is_visible():
-        await page.get_by_role("button", name="Model and limits").click()
-    if ask:
-        await page.locator("#ask").get_by_label(ask).check()
-    if model:
-        await page.locator("#kind").get_by_label("Folder").check()
-        field = page.locator("#model textarea, #model input")
-        await expect(field).to_be_visible()
-        await field.fill(model)
-
-
-async def order(page: Page, task: str, model: str | None, ask: str | None = None) -> None:
-    await settings(page, model, ask)
-    await page.locator("#task textarea").fill(task)
-    await page.locator("#run").click()
+expect.set_options(timeout=20_000)
 
 
 async def press_picture(page: Page, x: float, y: float) -> None:
@@ -98,11 +34,6 @@ def journal_of(runs: Path, task: str) -> list[dict]:
 
 def named(runs: Path, slug: str) -> Path:
     return next(folder for folder in runs.iterdir() if slug in folder.name)
-
-
-def begins(path: Path, start: bytes) -> bool:
-    data = path.read_bytes()
-    return data.startswith(start) and len(data) > 300
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -280,45 +211,6 @@ async def test_settings_stay_in_the_browser(chromium: Browser, address: str, scr
     await expect(page.locator("#hosts input, #hosts textarea")).to_have_value("localhost:8000")
     assert await page.evaluate("document.body.classList.contains('dark')") == dark
     await context.close()
-
-
-@LOOPS
-async def test_history_is_searched_replayed_compared_and_exported(page: Page, script, tmp_path: Path):
-    for task in ("Press for the album", "Wait for the album"):
-        await order(page, task, script(PRESS, DONE) if task.startswith("Press") else script(DONE))
-        await expect(page.locator("#verdict h3")).to_have_text("Done")
-        await expect(page.locator("#run")).to_be_enabled()
-    await page.locator("#replay").click()
-    await expect(page.locator("#run-head .task")).to_have_text("Wait for the album")
-    await page.locator("#search textarea, #search input").fill("press album")
-    await expect(page.locator("#runs label")).to_have_count(1)
-    await page.locator("#runs label").click()
-    await expect(page.locator("#run-head .task")).to_have_text("Press for the album")
-    await expect(page.locator("#frame h4")).to_contain_text("1Click at")
-    await page.locator("#later").click()
-    await expect(page.locator("#frame h4")).to_contain_text("2Answer")
-    await page.locator("#earlier").click()
-    await expect(page.locator("#frame h4")).to_contain_text("1Click at")
-    await page.locator("#play").click()
-    await expect(page.locator("#frame h4")).to_contain_text("2Answer")
-    await page.locator("#other input").click()
-    await page.get_by_role("option", name="Wait for the album").click()
-    await expect(page.locator("#other-frame h4")).to_contain_text("Answer")
-    for form, name, start in [
-        ("GIF", "run.gif", b"GIF8"),
-        ("MP4", "run.mp4", b""),
-        ("HTML report", "run.html", b"<!doctype html>"),
-        ("Playwright script", "run.py", b'"""'),
-        ("JSON", "run.json", b"{"),
-    ]:
-        await page.locator("#format input").click()
-        await page.get_by_role("option", name=form, exact=True).click()
-        await page.locator("#export").click()
-        link = page.locator(f"#file a[download='{name}']")
-        await expect(link).to_be_visible()
-        async with page.expect_download() as waiting:
-            await link.click()
-        assert begins(await (await waiting.value).path(), start), form
 
 
 @LOOPS
