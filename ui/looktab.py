@@ -16,7 +16,7 @@ from .listening import as_engine
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 POINTS = "What it points at"
-IDLE = "<div class='thought idle'><h3>Answer</h3><p>What the model says stands here.</p></div>"
+IDLE = "<div class='thought idle'><h3>The answer</h3><p>What the model says stands here.</p></div>"
 NO_EXPERTS = "Tokens and experts can be shown of models that run on this machine."
 
 
@@ -43,9 +43,13 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
                 alt_text="The picture, with what the model points at or how it sees it",
             )
             experts = gr.Image(
-                label="Expert load", elem_id="experts", visible=False, interactive=False, buttons=["download", "fullscreen"],
+                label="Expert load",
+                elem_id="experts",
+                visible=False,
+                interactive=False,
+                buttons=["download", "fullscreen"],
                 alt_text="How many tokens each expert of each layer gets",
-            )  # fmt: skip
+            )
     pictures = gr.State([])  # what there is to show, in the order of `layer`
 
     def loaded(path: str | None) -> list[Any]:
@@ -84,7 +88,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
                 pictures: shown,
                 layer: gr.update(choices=[POINTS, *sight.layer_names(engine)], value=POINTS, info=""),
             }
-            if engine.model.config.text.num_experts and not media.video:
+            if engine.model.config.text.num_experts and not media.film:
                 plot = await asyncio.to_thread(sight.expert_plot, engine, media, asked.strip())
                 yield {experts: gr.update(value=str(plot), visible=True)}
         except SaccadeError as error:
@@ -120,5 +124,5 @@ def card(found: sight.Sighting) -> str:
     thought = f"<p>{safe(found.thought)}</p>" if found.thought else ""
     return (
         f"<div class='thought' aria-live='polite'><h3>Answer</h3>{thought}"
-        f"<p class='action'>{safe(found.words)}</p><small>{found.seconds:.1f} s</small></div>"
+        f"<p class='action'>{safe(found.words)}</p><small>{found.seconds:.1f} s {safe(found.note)}</small></div>"
     )

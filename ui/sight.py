@@ -3,7 +3,7 @@
 Shapes: n visual tokens, T moments, H and W tokens down and across, M the decoder's width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ from ..tools.actions import Answer, computer_use_schema, parse_action
 
 if TYPE_CHECKING:
     from ..model.engine import Engine
-    from ..vision.video import Video
 
 FILMS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
 OVER_PX = 960
+ONE_FRAME = "This model reads one picture at a time: it was shown the middle frame."
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Media:
 
     path: Path
     image: Image.Image
-    video: "Video | None" = None
+    film: bool = False
 
     @property
     def part(self) -> dict[str, Any]:
         """Of a message."""
-        return {"type": "video", "video": self.video} if self.video else image_part(self.image)
+        return {"type": "video", "video": str(self.path)} if self.film else image_part(self.image)
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Sighting:
     words: str
     picture: Image.Image
     seconds: float
+    note: str = ""
 
 
 def open_media(path: Path) -> Media:
@@ -56,19 +57,22 @@ def open_media(path: Path) -> Media:
     from ..vision.video import load_video
 
     video = load_video(path)
-    return Media(path, video.frames[len(video.frames) // 2], video)
+    return Media(path, video.frames[len(video.frames) // 2], film=True)
 
 
 def question(media: Media, text: str, memory: str) -> list[dict[str, Any]]:
-    """A snapshot model is asked as in a run: it knows no other form."""
-    return [user(media.part, text_part(snapshot_text(text, []) if memory == "snapshot" else text))]
+    """A snapshot model is asked as in a run, about one picture: it knows no other form."""
+    if memory == "snapshot":
+        return [user(image_part(media.image), text_part(snapshot_text(text, [])))]
+    return [user(media.part, text_part(text))]
 
 
 async def ask(model: Any, media: Media, text: str) -> Sighting:
     """Raises what `reply` raises."""
-    messages = question(media, text, model.preferences.memory)
-    reply = await model.reply(messages, [computer_use_schema()], "auto")
-    return read(reply, media.image)
+    memory = model.preferences.memory
+    reply = await model.reply(question(media, text, memory), [computer_use_schema()], "auto")
+    note = ONE_FRAME if media.film and memory == "snapshot" else ""
+    return replace(read(reply, media.image), note=note)
 
 
 def read(reply: Any, image: Image.Image) -> Sighting:
@@ -91,7 +95,7 @@ def strengths(engine: "Engine", media: Media) -> list[np.ndarray]:
     """
     import torch
 
-    visual = media.video or media.image
+    visual = engine.processor.load_video(media.path) if media.film else media.image
     pixels, grid = engine.processor([visual])
     with torch.inference_mode():
         features = engine.model.encode_images(pixels.to(engine.model.device), grid)
@@ -130,7 +134,7 @@ def expert_plot(engine: "Engine", media: Media, text: str) -> Path:
     """A PNG beside the picture: which experts read it. Raises InputError for a model without experts."""
     from .routing import draw_loads, record_loads
 
-    if media.video:
+    if media.film:
         raise InputError("expert load is counted over pictures: give a picture, not a film")
     out = media.path.with_name(f"{media.path.stem}-experts.png")
     draw_loads(record_loads(engine, text, media.path), out, f"Expert load of {engine.name}")

@@ -62,6 +62,7 @@ async def test_a_film_is_asked_about(page: Page, film: Path):
     await ask(page, film, "Where does the box go?")
     await expect(page.locator("#said h3")).to_have_text("Answer")
     await expect(page.locator("#layer label")).to_have_count(4)
+    await expect(page.locator("#said")).to_contain_text("it was shown the middle frame")
     await expect(page.locator("#experts")).to_be_hidden()
 
 
