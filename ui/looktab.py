@@ -124,5 +124,6 @@ def card(found: sight.Sighting) -> str:
     thought = f"<p>{safe(found.thought)}</p>" if found.thought else ""
     return (
         f"<div class='thought' aria-live='polite'><h3>Answer</h3>{thought}"
-        f"<p class='action'>{safe(found.words)}</p><small>{found.seconds:.1f} s {safe(found.note)}</small></div>"
+        f"<p class='action'>{safe(found.words)}</p>"
+        f"<small>{found.seconds:.1f} s {safe(found.note)}</small></div>"
     )
