@@ -65,7 +65,7 @@ def chat_tab(desk: Desk, model: list[Any]) -> None:
         try:
             parts = [image_part(await asyncio.to_thread(picture, path)) for path in files]
             asked = [*messages, user(*parts, text_part(text))]
-            chosen = await asyncio.to_thread(desk.models, model_name(kind, which))
+            chosen = await asyncio.to_thread(desk.registry.load, model_name(kind, which))
             thought = answer = ""
             shown_at = 0.0
             async for thought, answer in said(desk, chosen, asked, mode):

@@ -7,13 +7,12 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from ..agent import Agent, ChatModel, Run, Secret
+from ..agent import Agent, Run, Secret
 from ..agent.approval import Ask
 from ..agent.journal import default_folder
 from ..agent.run import read_folder
@@ -23,7 +22,7 @@ from .board import live_page, notice_card, step_list, step_row, thought_card, tr
 from .hands import read_deed
 from .liverun import LiveRun
 from .registry import Registry
-from .wiring import load_model, make_browser
+from .wiring import make_browser
 
 BUILTIN = "builtin"
 KINDS = {"Built-in": BUILTIN, "Folder": "folder", "Hub id": "hub", "Server": "server"}
@@ -80,8 +79,7 @@ class Desk:
 
     def __init__(self, defaults: Defaults, registry: Registry | None = None):
         self.defaults = defaults
-        self.models = Models()
-        self.registry = registry or Registry(self.models)
+        self.registry = registry or Registry()
 
     def start(self, order: Order, visitor: str) -> LiveRun:
         """Raises InputError for an order that cannot be carried out."""
@@ -144,22 +142,6 @@ class Desk:
         if path.parent.resolve() != self.defaults.runs.resolve() or not may_see(path, visitor):
             raise InputError("there is no such run among yours")
         return Run.load(path)
-
-
-class Models:
-    """Models by name. A checkpoint is loaded once for everybody; a script begins anew."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, ChatModel] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, spec: str) -> ChatModel:
-        if spec.endswith(".jsonl"):
-            return load_model(spec)
-        with self._lock:
-            if spec not in self._loaded:
-                self._loaded[spec] = load_model(spec)
-            return self._loaded[spec]
 
 
 def view(live: LiveRun, rows: list[str]) -> View:

@@ -74,7 +74,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
         yield {said: waiting("Looking"), ask: gr.update(interactive=False)}
         try:
             media = await asyncio.to_thread(sight.open_media, Path(path))
-            chat = await asyncio.to_thread(desk.models, model_name(kind, which))
+            chat = await asyncio.to_thread(desk.registry.load, model_name(kind, which))
             found = await desk.registry.call(sight.ask(chat, media, asked.strip()))
             shown = [found.picture]
             yield {said: card(found), picture: found.picture, pictures: shown}
@@ -101,7 +101,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
             return None
         if name == POINTS or len(kept) == 1:
             return kept[0]
-        engine = as_engine(desk.models(model_name(kind, which)))
+        engine = as_engine(desk.registry.load(model_name(kind, which)))
         return kept[1 + sight.layer_names(engine).index(name)] if engine else kept[0]
 
     file.change(loaded, file, [picture, pictures, layer, experts, said], **HIDDEN)

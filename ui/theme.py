@@ -6,6 +6,7 @@ EMBER = themes.Color(
     "#fff4f0", "#ffe4db", "#ffc7b6", "#ffa287", "#ff7653", "#f2542d",
     "#cf3f1b", "#ad3313", "#8f2d16", "#742817", "#401208",
 )  # fmt: skip
+QUIET, QUIET_DARK = "#526074", "#9aa8bc"
 
 
 def look() -> themes.Base:
@@ -19,6 +20,16 @@ def look() -> themes.Base:
     )
     return theme.set(
         body_background_fill="*neutral_50",
+        body_text_color_subdued=QUIET,
+        body_text_color_subdued_dark=QUIET_DARK,
+        block_info_text_color=QUIET,
+        block_info_text_color_dark=QUIET_DARK,
+        block_title_text_color=QUIET,
+        block_title_text_color_dark="#c3cddb",
+        block_label_text_color=QUIET,
+        block_label_text_color_dark="#c3cddb",
+        input_placeholder_color="#66748a",
+        input_placeholder_color_dark="#8696ad",
         body_background_fill_dark="#0d1118",
         block_background_fill="white",
         block_background_fill_dark="#151b26",
