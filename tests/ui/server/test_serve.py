@@ -114,6 +114,15 @@ def until(holds) -> bool:
     return True
 
 
+def test_a_slow_stream_is_kept_alive(engine):
+    with Running(create_app(engine, Settings(keep_alive_s=0.001))) as running:
+        url = f"{running.address}/chat/completions"
+        with httpx.stream("POST", url, json={**CHAT, "stream": True}) as answer:
+            lines = list(answer.iter_lines())
+    assert ": still here" in lines
+    assert lines[-2:] == ["data: [DONE]", ""] or lines[-1] == "data: [DONE]"
+
+
 def test_metrics_count(engine):
     with Running(create_app(engine)) as running:
         for stream in (False, True):
