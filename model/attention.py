@@ -5,10 +5,10 @@ Shapes: B batch, T new tokens, S all tokens, H query heads, G key/value heads, D
 
 from torch import Tensor, nn
 
+from . import kernels
 from .cache import AttentionState, PadMask, RaggedState
 from .config import TextConfig
 from .layers import RMSNorm
-from .rope import apply_rotary
 
 
 class Attention(nn.Module):
@@ -31,18 +31,20 @@ class Attention(nn.Module):
         state: AttentionState | RaggedState | None,
         pads: PadMask | None = None,
     ) -> tuple[Tensor, AttentionState | RaggedState]:
-        q, gate = self._queries(x_BTM)
-        k, v = (proj(x_BTM).unflatten(-1, (-1, self.head_dim)) for proj in (self.k_proj, self.v_proj))
-        q = apply_rotary(self.q_norm(q), *rotary).transpose(1, 2)
-        k = apply_rotary(self.k_norm(k), *rotary).transpose(1, 2)
-        v = v.transpose(1, 2)
+        matrices = self.q_proj.weight, self.k_proj.weight, self.v_proj.weight
+        q, k, v = kernels.project(x_BTM, *matrices)
+        (q, gate), k, v = self._apart(q), *(y.unflatten(-1, (-1, self.head_dim)) for y in (k, v))
+        q, k, v = self.q_norm.rotated(q, rotary), self.k_norm.rotated(k, rotary), v.transpose(1, 2)
         state = state.append(k, v) if state else AttentionState.of(k, v)
-        o_BHTD = state.attend(q, pads and pads.visible)
-        return self.o_proj(_gate(o_BHTD.transpose(1, 2), gate).flatten(-2)), state
+        o_BTHD = state.attend(q, pads and pads.visible).transpose(1, 2)
+        return kernels.project(_gate(o_BTHD, gate).flatten(-2), self.o_proj.weight)[0], state
 
     def _queries(self, x_BTM: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self._apart(self.q_proj(x_BTM))
+
+    def _apart(self, q: Tensor) -> tuple[Tensor, Tensor | None]:
         """Per head the first D columns are the query, the last D its gate."""
-        q = self.q_proj(x_BTM).unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
+        q = q.unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
         if not self.gated:
             return q, None
         query, gate = q.chunk(2, dim=-1)

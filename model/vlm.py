@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import ContextError
 from ..vision.encoder import VisionEncoder, VisionFeatures
+from . import kernels
 from .cache import HybridCache
 from .config import ModelConfig
 from .decoder import Decoder
@@ -34,6 +34,10 @@ class VisionLanguageModel(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.language_model.embed_tokens.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.language_model.embed_tokens.weight.dtype
 
     def empty_cache(self, padding: Tensor | None = None) -> HybridCache:
         """`padding` [B]: how many pads stand at the left of each sequence of the batch."""
@@ -78,7 +82,7 @@ class VisionLanguageModel(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden [..., D] -> [..., vocab]."""
         head = self.lm_head or self.language_model.embed_tokens
-        return F.linear(hidden, head.weight)
+        return kernels.project(hidden, head.weight)[0]
 
     def visual_mask(self, input_ids: Tensor) -> Tensor:
         """[B, T, 1], true where an image or video token stands."""

@@ -1,0 +1,182 @@
+"""The functions of native.c on tensors: fused, for fp32 on a CPU where no gradient is wanted.
+
+Each has the signature and the meaning of its namesake in `reference.py`. Shapes as there.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import c_float, c_int, c_int64, c_void_p
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import build
+
+FEW = 8  # rows up to which a matrix is read once for each of them; beyond, a product of matrices is faster
+MAX_DIM, TILE, MAX_TAPS = 256, 8, 8  # as in native.c
+_P, _Z, _F = c_void_p, c_int64, c_float
+SIGNATURES = {
+    "project": [_P, _P, _P, _P, _Z, _Z, _Z],
+    "mlp": [*[_P] * 10, *[_Z] * 5],
+    "rms_norm": [_P, _P, _F, _F, _P, _Z, _Z],
+    "silu_mul": [_P, _P, _P, _Z, _Z, _Z],
+    "choose": [_P, _P, _P, _Z, _Z, _Z],
+    "group": [*[_P] * 4, _Z, _Z],
+    "combine": [*[_P] * 6, *[_Z] * 3],
+    "rotate_heads": [_P, _Z, _Z, _P, _F, _F, _P, _P, _P, *[_Z] * 5],
+    "mix": [*[_P] * 12, _F, *[_Z] * 7, c_int],
+}  # and the number of threads, in each
+
+
+@cache
+def _library(rows_are_few: bool = True) -> Any:
+    """None where there is no compiler. Few rows take microseconds: Python's lock is kept, since getting it
+    back may take milliseconds where other threads are busy."""
+    path = build.library()
+    if path is None:
+        return None
+    functions = (ctypes.PyDLL if rows_are_few else ctypes.CDLL)(str(path))
+    for name, types in SIGNATURES.items():
+        getattr(functions, name).argtypes = [*types, c_int]
+        getattr(functions, name).restype = None
+    return functions
+
+
+def _run(name: str, rows: int, *arguments: Any) -> None:
+    getattr(_library(rows <= FEW), name)(*arguments, torch.get_num_threads())
+
+
+def available() -> bool:
+    """Whether there is a compiler, or was one once."""
+    return _library() is not None
+
+
+def takes(x: Tensor, *weights: Any) -> bool:
+    """Whether these functions can compute with them. Quantised weights are no tensors, and refused."""
+    return (
+        not torch.is_grad_enabled()
+        and x.dtype is torch.float32
+        and x.device.type == "cpu"
+        and all(isinstance(w, Tensor) and w.dtype is torch.float32 and w.is_contiguous() for w in weights)
+        and available()
+    )
+
+
+def project(x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+    rows, count = x.numel() // x.shape[-1], len(weights)
+    if rows > FEW:
+        return tuple(F.linear(x, w) for w in weights)
+    x, shape = x.contiguous(), x.shape[:-1]
+    outs = [x.new_empty(*shape, len(w)) for w in weights]
+    _run(
+        "project", rows, x.data_ptr(), (c_void_p * count)(*map(Tensor.data_ptr, weights)),
+        (c_void_p * count)(*map(Tensor.data_ptr, outs)), (c_int64 * count)(*map(len, weights)),
+        count, rows, x.shape[-1],
+    )  # fmt: skip
+    return tuple(outs)
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
+    x, dim = x.contiguous(), x.shape[-1]
+    y, rows = torch.empty_like(x), x.numel() // dim
+    _run("rms_norm", rows, x.data_ptr(), weight.data_ptr(), offset, eps, y.data_ptr(), rows, dim)
+    return y
+
+
+def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tensor, sin: Tensor) -> Tensor:
+    batch, tokens, heads, dim = x.shape
+    if x.stride(-1) != 1 or x.stride(0) != tokens * x.stride(1):
+        x = x.contiguous()
+    y, cos, sin = x.new_empty(batch, heads, tokens, dim), cos.contiguous(), sin.contiguous()
+    _run(
+        "rotate_heads", batch * tokens, x.data_ptr(), x.stride(1), x.stride(2), weight.data_ptr(), offset,
+        eps, *_pointers(cos, sin, y), batch, tokens, heads, dim, cos.shape[-1] // 2,
+    )  # fmt: skip
+    return y
+
+
+def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    logits = logits.contiguous()
+    rows, count = logits.shape
+    shares, chosen = logits.new_empty(rows, k), torch.empty(rows, k, dtype=torch.long)
+    _run("choose", rows, logits.data_ptr(), shares.data_ptr(), chosen.data_ptr(), rows, count, k)
+    return shares, chosen
+
+
+def mlp(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    rows, dim = x.numel() // x.shape[-1], x.shape[-1]
+    if rows > FEW:
+        return F.linear(silu_mul(F.linear(x, gate), F.linear(x, up)), down)
+    x = x.contiguous()
+    y, shared = torch.empty_like(x), _pointers(gate, up, down)
+    _run("mlp", rows, x.data_ptr(), *[None] * 4, *shared, None, y.data_ptr(), rows, dim, 0, 0, len(gate))
+    return y
+
+
+def mixture(
+    x: Tensor, shares: Tensor, chosen: Tensor, gate_up: Tensor, down: Tensor, shared: Sequence[Tensor] = ()
+) -> Tensor:
+    if len(x) > FEW:
+        return _mixture_of_many(x, shares, chosen, gate_up, down, shared)
+    x = x.contiguous()
+    y, width = torch.empty_like(x), len(shared[0]) if shared else 0
+    routed, beside = _pointers(shares, chosen, gate_up, down), _pointers(*(shared or [None] * 4))
+    _run(
+        "mlp", len(x), x.data_ptr(), *routed, *beside, y.data_ptr(), *x.shape, chosen.shape[1],
+        down.shape[-1], width,
+    )  # fmt: skip
+    return y
+
+
+def _mixture_of_many(
+    x: Tensor, shares: Tensor, chosen: Tensor, gate_up: Tensor, down: Tensor, shared: Sequence[Tensor]
+) -> Tensor:
+    """Each expert on the rows that chose it, as products of matrices."""
+    (rows, k), experts = chosen.shape, len(gate_up)
+    counts, order = torch.empty(experts, dtype=torch.long), torch.empty(rows * k, dtype=torch.long)
+    places, parts, y = torch.empty_like(order), x.new_empty(rows * k, x.shape[-1]), torch.empty_like(x)
+    _run("group", rows, *_pointers(chosen, counts, order, places), rows * k, experts)
+    sizes = counts.tolist()
+    groups = x.index_select(0, order.div_(k, rounding_mode="floor")).split(sizes)
+    for expert, (group, part) in enumerate(zip(groups, parts.split(sizes), strict=True)):
+        if len(group):
+            gate, up = F.linear(group, gate_up[expert]).chunk(2, dim=-1)
+            torch.mm(silu_mul(gate, up), down[expert].T, out=part)
+    beside = (F.linear(x, shared[3]), mlp(x, *shared[:3])) if shared else (None, None)
+    _run("combine", rows, *_pointers(parts, places, shares, *beside, y), rows, x.shape[-1], k)
+    return y
+
+
+def silu_mul(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) * up; the rows of both have the same stride."""
+    y, width = torch.empty_like(gate, memory_format=torch.contiguous_format), gate.shape[-1]
+    rows = gate.numel() // width
+    _run("silu_mul", rows, *_pointers(gate, up, y), rows, width, gate.stride(-2))
+    return y
+
+
+def fits_mix(state: Tensor, conv: Tensor) -> bool:
+    """Whether the buffers of native.c have room for heads of this size."""
+    key_dim, value_dim = state.shape[2:]
+    return key_dim % TILE == 0 and max(key_dim, value_dim) <= MAX_DIM and conv.shape[-1] <= MAX_TAPS
+
+
+def delta_mix(
+    qkv: Tensor, z: Tensor, b: Tensor, a: Tensor, weights: Sequence[Tensor], eps: float, key_heads: int,
+    window: Tensor, state: Tensor, each: bool,
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:  # fmt: skip
+    (batch, tokens, _), taps = qkv.shape, weights[0].shape[-1]
+    inputs = [x.contiguous() for x in (qkv, z, b, a, *weights, window, state)]
+    out, states = torch.empty_like(inputs[1]), [torch.empty_like(state) for _ in range(tokens if each else 1)]
+    _run(
+        "mix", tokens, *_pointers(*inputs, out), (c_void_p * len(states))(*map(Tensor.data_ptr, states)), eps,
+        batch, tokens, key_heads, *state.shape[1:], taps, each,
+    )  # fmt: skip
+    return out, torch.cat((window, qkv[:, 1 - taps :] if not each else qkv), dim=1), tuple(states)
+
+
+def _pointers(*tensors: Tensor | None) -> list[int | None]:
+    return [None if x is None else x.data_ptr() for x in tensors]
