@@ -30,20 +30,21 @@ class Attention(nn.Module):
         rotary: tuple[Tensor, Tensor],
         state: AttentionState | RaggedState | None,
         pads: PadMask | None = None,
+        rows: slice = slice(None),
     ) -> tuple[Tensor, AttentionState | RaggedState]:
-        matrices = self.q_proj.weight, self.k_proj.weight, self.v_proj.weight
-        q, k, v = kernels.project(x_BTM, *matrices)
-        (q, gate), k, v = self._apart(q), *(y.unflatten(-1, (-1, self.head_dim)) for y in (k, v))
-        q, k, v = self.q_norm.rotated(q, rotary), self.k_norm.rotated(k, rotary), v.transpose(1, 2)
+        """`rows`, the last of the new tokens, look back; all of them are seen from now on."""
+        q, gate = self._queries(x_BTM[:, rows])
+        k, v = kernels.project(x_BTM, self.k_proj.weight, self.v_proj.weight)
+        k, v = (y.unflatten(-1, (-1, self.head_dim)) for y in (k, v))
+        q = self.q_norm.rotated(q, (rotary[0][:, rows], rotary[1][:, rows]))
+        k, v = self.k_norm.rotated(k, rotary), v.transpose(1, 2)
         state = state.append(k, v) if state else AttentionState.of(k, v)
-        o_BTHD = state.attend(q, pads and pads.visible).transpose(1, 2)
+        o_BTHD = state.attend(q, pads and pads.visible[:, :, rows]).transpose(1, 2)
         return kernels.project(_gate(o_BTHD, gate).flatten(-2), self.o_proj.weight)[0], state
 
     def _queries(self, x_BTM: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self._apart(self.q_proj(x_BTM))
-
-    def _apart(self, q: Tensor) -> tuple[Tensor, Tensor | None]:
         """Per head the first D columns are the query, the last D its gate."""
+        q = kernels.project(x_BTM, self.q_proj.weight)[0]
         q = q.unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
         if not self.gated:
             return q, None

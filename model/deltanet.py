@@ -31,8 +31,13 @@ class GatedDeltaNet(nn.Module):
         self.out_proj = nn.Linear(values, config.hidden_size, bias=False)
 
     def forward(
-        self, x_BTM: Tensor, state: DeltaState | None, pads: PadMask | None = None
+        self,
+        x_BTM: Tensor,
+        state: DeltaState | None,
+        pads: PadMask | None = None,
+        rows: slice = slice(None),
     ) -> tuple[Tensor, DeltaState]:
+        """The output at `rows`, and the state after all tokens."""
         state = state or self.empty_state(x_BTM)
         x_BTM = x_BTM if pads is None else x_BTM * pads.real
         layers = self.in_proj_qkv, self.in_proj_z, self.in_proj_b, self.in_proj_a
@@ -41,7 +46,7 @@ class GatedDeltaNet(nn.Module):
         o, columns, states = kernels.delta_mix(
             qkv, z, b, a, weights, self.norm.eps, self.key_heads, state.conv, state.recurrent
         )
-        return kernels.project(o, self.out_proj.weight)[0], self._kept(columns, states)
+        return kernels.project(o[:, rows], self.out_proj.weight)[0], self._kept(columns, states)
 
     def _kept(self, columns: Tensor, states: tuple[Tensor, ...]) -> DeltaState:
         """The state after the last token; after few tokens, the states on the way as well."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..vision.encoder import VisionFeatures
+from .decoder import ALL, LAST
 from .pictures import Picture
 from .prefixes import Key, PrefixCache, Snapshot
 from .rope import mrope_positions
@@ -86,7 +87,7 @@ class Prefill:
         cache, draft = self.snapshot.cache, self.snapshot.draft
         positions = self.positions[..., begin:end]
         x, taps = self.model.embed(self.ids[:, begin:end], self._features(begin, end, encode))
-        hidden = self.model.language_model(x, positions, cache, taps)
+        hidden = self.model.language_model(x, positions, cache, taps, ALL if draft else LAST)
         if draft:
             draft.read(self.model, x, hidden, positions)
         self.position = end

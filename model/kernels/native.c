@@ -72,9 +72,12 @@ static inline void scale_row(float *x, size n, float factor) {
 
 /* ---- few rows through matrices ------------------------------------------------------------------------------- */
 
-/* y[i] = x[i] w^T for `count` matrices w [outs, M] that share x [R, M]; y [R, outs]. */
-void project(const float *x, const float *const *w, float *const *y, const size *outs, size count, size R, size M,
-             int threads) {
+/* y = x w^T for `count` matrices w [outs, M] that share x [R, M]; y [R, outs]. The table has the places of every w, then
+ * of every y, then every outs. */
+void project(const float *x, const void *table, size count, size R, size M, int threads) {
+    const float *const *w = table;
+    float *const *y = (float *const *)table + count;
+    const size *outs = (const size *)table + 2 * count;
     size total = 0;
     for (size i = 0; i < count; i++) total += outs[i];
     size share = (total + threads - 1) / threads;

@@ -7,6 +7,7 @@ import ctypes
 from collections.abc import Sequence
 from ctypes import c_float, c_int, c_int64, c_void_p
 from functools import cache
+from struct import pack
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ FEW = 8  # rows up to which a matrix is read once for each of them; beyond, a pr
 MAX_DIM, TILE, MAX_TAPS = 256, 8, 8  # as in native.c
 _P, _Z, _F = c_void_p, c_int64, c_float
 SIGNATURES = {
-    "project": [_P, _P, _P, _P, _Z, _Z, _Z],
+    "project": [_P, _P, _Z, _Z, _Z],
     "mlp": [*[_P] * 10, *[_Z] * 5],
     "rms_norm": [_P, _P, _F, _F, _P, _Z, _Z],
     "silu_mul": [_P, _P, _P, _Z, _Z, _Z],
@@ -56,26 +57,24 @@ def available() -> bool:
 
 def takes(x: Tensor, *weights: Any) -> bool:
     """Whether these functions can compute with them. Quantised weights are no tensors, and refused."""
-    return (
-        not torch.is_grad_enabled()
-        and x.dtype is torch.float32
-        and x.device.type == "cpu"
-        and all(isinstance(w, Tensor) and w.dtype is torch.float32 and w.is_contiguous() for w in weights)
-        and available()
-    )
+    if torch.is_grad_enabled() or x.dtype is not torch.float32 or not x.is_cpu or not available():
+        return False
+    for w in weights:  # no `all`: a generator costs as much as the rest
+        if not isinstance(w, Tensor) or w.dtype is not torch.float32 or not w.is_contiguous():
+            return False
+    return True
 
 
 def project(x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
     rows, count = x.numel() // x.shape[-1], len(weights)
     if rows > FEW:
         return tuple(F.linear(x, w) for w in weights)
-    x, shape = x.contiguous(), x.shape[:-1]
-    outs = [x.new_empty(*shape, len(w)) for w in weights]
-    _run(
-        "project", rows, x.data_ptr(), (c_void_p * count)(*map(Tensor.data_ptr, weights)),
-        (c_void_p * count)(*map(Tensor.data_ptr, outs)), (c_int64 * count)(*map(len, weights)),
-        count, rows, x.shape[-1],
+    x, outs = x.contiguous(), [x.new_empty((*x.shape[:-1], w.shape[0])) for w in weights]
+    table = pack(
+        f"{3 * count}q",
+        *(w.data_ptr() for w in weights), *(y.data_ptr() for y in outs), *(y.shape[-1] for y in outs),
     )  # fmt: skip
+    _run("project", rows, x.data_ptr(), table, count, rows, x.shape[-1])
     return tuple(outs)
 
 
@@ -112,20 +111,20 @@ def mlp(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
         return F.linear(silu_mul(F.linear(x, gate), F.linear(x, up)), down)
     x = x.contiguous()
     y, shared = torch.empty_like(x), _pointers(gate, up, down)
-    _run("mlp", rows, x.data_ptr(), *[None] * 4, *shared, None, y.data_ptr(), rows, dim, 0, 0, len(gate))
+    _run("mlp", rows, x.data_ptr(), *[None] * 4, *shared, None, y.data_ptr(), rows, dim, 0, 0, gate.shape[0])
     return y
 
 
 def mixture(
     x: Tensor, shares: Tensor, chosen: Tensor, gate_up: Tensor, down: Tensor, shared: Sequence[Tensor] = ()
 ) -> Tensor:
-    if len(x) > FEW:
+    if x.shape[0] > FEW:
         return _mixture_of_many(x, shares, chosen, gate_up, down, shared)
     x = x.contiguous()
-    y, width = torch.empty_like(x), len(shared[0]) if shared else 0
+    y, width = torch.empty_like(x), shared[0].shape[0] if shared else 0
     routed, beside = _pointers(shares, chosen, gate_up, down), _pointers(*(shared or [None] * 4))
     _run(
-        "mlp", len(x), x.data_ptr(), *routed, *beside, y.data_ptr(), *x.shape, chosen.shape[1],
+        "mlp", x.shape[0], x.data_ptr(), *routed, *beside, y.data_ptr(), *x.shape, chosen.shape[1],
         down.shape[-1], width,
     )  # fmt: skip
     return y
@@ -171,10 +170,8 @@ def delta_mix(
     (batch, tokens, _), taps = qkv.shape, weights[0].shape[-1]
     inputs = [x.contiguous() for x in (qkv, z, b, a, *weights, window, state)]
     out, states = torch.empty_like(inputs[1]), [torch.empty_like(state) for _ in range(tokens if each else 1)]
-    _run(
-        "mix", tokens, *_pointers(*inputs, out), (c_void_p * len(states))(*map(Tensor.data_ptr, states)), eps,
-        batch, tokens, key_heads, *state.shape[1:], taps, each,
-    )  # fmt: skip
+    places, shape = pack(f"{len(states)}q", *_pointers(*states)), (key_heads, *state.shape[1:], taps)
+    _run("mix", tokens, *_pointers(*inputs, out), places, eps, batch, tokens, *shape, each)
     return out, torch.cat((window, qkv[:, 1 - taps :] if not each else qkv), dim=1), tuple(states)
 
 
