@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import numpy as np
 from torch import Tensor
 
 from .cache import HybridCache
@@ -15,6 +16,7 @@ from .chat import ChatFormat, Prompt, TextStream, parse_reply
 from .confidence import Confidence
 from .constraint import Constraint, FreeText
 from .prefill import Prefill
+from .prefixes import Key
 from .request import (
     Action,
     Done,
@@ -72,6 +74,11 @@ class Sequence:
     def position(self) -> int:
         """Of the next token to be fed, the same on all three axes."""
         return self.prefill.next_position + self.length - self.prefill.length
+
+    def key(self) -> Key:
+        """Names of the tokens that `cache` has seen."""
+        written = np.array(self.ids[: self.length - self.prefill.length], dtype=np.int64)
+        return np.concatenate((self.prefill.key, written))
 
     def begin(self) -> None:
         """The prompt is computed: take over its state and choose the first token."""
