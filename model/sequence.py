@@ -152,7 +152,8 @@ class Sequence:
         read = self.prefill.length if self.length else 0
         counts = (read, self.prefill.start, thought, len(self.ids) - thought, self.drafted, self.accepted)
         timings = {phase: self.timings[phase] for phase in PHASES}
-        report = ThinkingReport("deep" if self.prompt.thinking else "fast", self.constraint.closed_by)
+        deep = self.prompt.thinking and not self.prompt.empty
+        report = ThinkingReport("deep", self.constraint.closed_by) if deep else ThinkingReport("fast")
         timings |= {"first_token": self.timings["first_token"]} if self.ids else {}
         return ModelReply(
             parsed.thought, parsed.text, parsed.calls, Usage(*counts), timings, self.finish_reason, report
