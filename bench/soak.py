@@ -141,11 +141,16 @@ def oracle(engine: Engine, messages: list[dict], written: list[int]) -> int:
     """
     if not written:
         return 0
-    prompt = engine.encode(messages, [], False)
-    prefill = engine.prefill(replace(prompt, ids=[*prompt.ids, *written[:-1]]))
+    prefill = engine.prefill(engine.encode(messages, [], False))
     features = prefill._features(0, prefill.length, engine.pictures)
-    hidden = engine.model(prefill.ids, prefill.positions, features=features)[0, -len(written) :]
-    logits = engine.model.logits(hidden)
+    said = torch.tensor([written[:-1]], dtype=torch.long)  # placeholders among them are words like any other
+    x, taps = engine.model.embed(prefill.ids, features)
+    x = torch.cat((x, engine.model.embed(said)[0]), dim=1)
+    taps = [torch.nn.functional.pad(tap, (0, 0, 0, said.shape[1])) for tap in taps]
+    after = prefill.next_position + torch.arange(said.shape[1])
+    positions = torch.cat((prefill.positions, after.expand(3, 1, -1)), dim=-1)
+    hidden = engine.model.language_model(x, positions, engine.model.empty_cache(), taps)
+    logits = engine.model.logits(hidden[0, -len(written) :])
     chosen = logits.gather(1, torch.tensor(written)[:, None])[:, 0]
     return int((logits.amax(-1) - chosen > ROUNDING).sum())
 

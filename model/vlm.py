@@ -24,7 +24,7 @@ class VisionLanguageModel(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.visual = VisionEncoder(config.vision)
+        self.visual = VisionEncoder(config.vision, kernels.gelu_tanh)
         self.language_model = Decoder(config.text)
         self.lm_head = None
         if not config.tie_word_embeddings:

@@ -5,6 +5,7 @@ dim.
 Attention is full within one frame, so no mask is ever built.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -20,15 +21,19 @@ class VisionFeatures:
     deepstack: tuple[Tensor, ...] = ()  # each [n, M], one per tap
 
 
-class VisionEncoder(nn.Module):
-    """`config` is any object with the fields of `model.config.VisionConfig`."""
+def gelu_tanh(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
 
-    def __init__(self, config: Any):
+
+class VisionEncoder(nn.Module):
+    """`config` is any object with the fields of `model.config.VisionConfig`; `gelu` may be a faster one."""
+
+    def __init__(self, config: Any, gelu: Callable[[Tensor], Tensor] = gelu_tanh):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbedding(config)
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
-        self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(VisionBlock(config, gelu) for _ in range(config.depth))
         self.merger = PatchMerger(config, norm_after_merge=False)
         self.deepstack_merger_list = nn.ModuleList(
             PatchMerger(config, norm_after_merge=True) for _ in config.deepstack_visual_indexes
@@ -89,12 +94,12 @@ class PatchEmbedding(nn.Module):
 
 
 class VisionBlock(nn.Module):
-    def __init__(self, config: Any):
+    def __init__(self, config: Any, gelu: Callable[[Tensor], Tensor]):
         super().__init__()
         self.norm1 = nn.LayerNorm(config.hidden_size, eps=1e-6)
         self.norm2 = nn.LayerNorm(config.hidden_size, eps=1e-6)
         self.attn = VisionAttention(config.hidden_size, config.num_heads)
-        self.mlp = VisionMLP(config.hidden_size, config.intermediate_size)
+        self.mlp = VisionMLP(config.hidden_size, config.intermediate_size, gelu)
 
     def forward(self, x_PD: Tensor, rotary: tuple[Tensor, Tensor], frames: list[int]) -> Tensor:
         x_PD = x_PD + self.attn(self.norm1(x_PD), rotary, frames)
@@ -115,13 +120,14 @@ class VisionAttention(nn.Module):
 
 
 class VisionMLP(nn.Module):
-    def __init__(self, hidden_size: int, intermediate_size: int):
+    def __init__(self, hidden_size: int, intermediate_size: int, gelu: Callable[[Tensor], Tensor]):
         super().__init__()
+        self.gelu = gelu
         self.linear_fc1 = nn.Linear(hidden_size, intermediate_size)
         self.linear_fc2 = nn.Linear(intermediate_size, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear_fc2(F.gelu(self.linear_fc1(x), approximate="tanh"))
+        return self.linear_fc2(self.gelu(self.linear_fc1(x)))
 
 
 class PatchMerger(nn.Module):

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from . import cpu, native, reference
 from .reference import MixWeights
@@ -20,6 +21,7 @@ __all__ = [
     "delta_mix",
     "delta_rule",
     "fused",
+    "gelu_tanh",
     "mixture",
     "mlp",
     "project",
@@ -84,6 +86,10 @@ def project(x: Tensor, *weights: Any) -> tuple[Tensor, ...]:
 def mlp(x: Tensor, gate: Any, up: Any, down: Any) -> Tensor:
     rule = native.mlp if native.takes(x, gate, up, down) else reference.mlp
     return rule(x, gate, up, down)
+
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    return native.gelu_tanh(x) if native.takes(x) else F.gelu(x, approximate="tanh")
 
 
 def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -165,6 +165,12 @@ void silu_mul(const float *gate, const float *up, float *y, size R, size I, size
     }
 }
 
+/* y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), n values. */
+void gelu_tanh(const float *x, float *y, size n, int threads) {
+    #pragma omp parallel for simd num_threads(threads) if (n > 4096)
+    for (size i = 0; i < n; i++) y[i] = x[i] * sigmoid(1.5957691216f * (x[i] + 0.044715f * x[i] * x[i] * x[i]));
+}
+
 /* The k largest of each row of logits [R, E], as shares of 1, and where they are. */
 void choose(const float *logits, float *shares, size *chosen, size R, size E, size k, int threads) {
     #pragma omp parallel for num_threads(threads) if (R > 32)

@@ -24,6 +24,7 @@ SIGNATURES = {
     "mlp": [*[_P] * 10, *[_Z] * 5],
     "rms_norm": [_P, _P, _F, _F, _P, _Z, _Z],
     "silu_mul": [_P, _P, _P, _Z, _Z, _Z],
+    "gelu_tanh": [_P, _P, _Z],
     "choose": [_P, _P, _P, _Z, _Z, _Z],
     "group": [*[_P] * 4, _Z, _Z],
     "combine": [*[_P] * 6, *[_Z] * 3],
@@ -154,6 +155,13 @@ def silu_mul(gate: Tensor, up: Tensor) -> Tensor:
     y, width = torch.empty_like(gate, memory_format=torch.contiguous_format), gate.shape[-1]
     rows = gate.numel() // width
     _run("silu_mul", rows, *_pointers(gate, up, y), rows, width, gate.stride(-2))
+    return y
+
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    x = x.contiguous()
+    y = torch.empty_like(x)
+    _run("gelu_tanh", x.shape[0], x.data_ptr(), y.data_ptr(), x.numel())
     return y
 
 

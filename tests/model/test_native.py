@@ -18,7 +18,7 @@ TOLERANCE = 2e-5
 
 @pytest.fixture(autouse=True)
 def no_gradients():
-    with torch.inference_mode():
+    with torch.no_grad():
         yield
 
 
@@ -78,6 +78,13 @@ def test_rotate_heads(batch: int, tokens: int, heads: int, dims: tuple[int, int]
 def test_mlp(rows: int, dim: int, width: int):
     x, weights = noise(rows, dim), (noise(width, dim), noise(width, dim), noise(dim, width))
     assert_same(native.mlp(x, *weights), reference.mlp(x, *weights))
+
+
+@sizes
+@given(st.integers(1, 40), st.integers(1, 130), st.sampled_from([0.1, 1.0, 30.0]))
+def test_gelu_tanh(rows: int, dim: int, scale: float):
+    x = scale * noise(rows, dim)
+    assert_same(native.gelu_tanh(x), torch.nn.functional.gelu(x, approximate="tanh"))
 
 
 @sizes
@@ -141,6 +148,7 @@ def test_everything_is_written(monkeypatch: pytest.MonkeyPatch):
         outs = [
             *(*native.project(x, noise(5, 16), noise(3, 16)), routed[0], mixed, *states),
             native.rms_norm(x, noise(16), 1e-6, 1.0),
+            native.gelu_tanh(x),
             native.mixture(x, *routed, *stacks, shared),
             native.mixture(x, *routed, *stacks),
             native.rotate_heads(noise(1, rows, 2, 8), noise(8), 1e-6, 1.0, angles, angles),
@@ -154,7 +162,7 @@ def test_a_gradient_or_another_format_is_refused():
     assert not native.takes(x.bfloat16(), w)
     assert not native.takes(x, w.bfloat16())
     assert not native.takes(x, w.T.contiguous().T)
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.enable_grad():
         assert not native.takes(x, w)
 
 
