@@ -9,6 +9,7 @@ from . import kernels
 from .cache import AttentionState, PadMask, RaggedState
 from .config import TextConfig
 from .layers import RMSNorm
+from .rope import Rotary
 
 
 class Attention(nn.Module):
@@ -27,7 +28,7 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BTM: Tensor,
-        rotary: tuple[Tensor, Tensor],
+        rotary: Rotary,
         state: AttentionState | RaggedState | None,
         pads: PadMask | None = None,
         rows: slice = slice(None),

@@ -13,7 +13,7 @@ from .config import TextConfig
 from .deltanet import GatedDeltaNet
 from .layers import MLP, RMSNorm
 from .moe import SparseMoE
-from .rope import RotaryEmbedding
+from .rope import Rotary, RotaryEmbedding
 
 ALL, LAST = slice(None), slice(-1, None)  # of the tokens of a forward
 
@@ -31,14 +31,7 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
 
-    def forward(
-        self,
-        x_BTD: Tensor,
-        rotary: tuple[Tensor, Tensor],
-        state,
-        pads: PadMask | None = None,
-        rows: slice = ALL,
-    ):
+    def forward(self, x_BTD: Tensor, rotary: Rotary, state, pads: PadMask | None = None, rows: slice = ALL):
         """`rows`: the tokens whose output is wanted; the state takes in all of them."""
         normed = self.input_layernorm(x_BTD)
         if self.layer_type == "linear_attention":

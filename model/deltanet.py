@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from . import kernels
 from .cache import DeltaState, PadMask
 from .config import TextConfig
+from .layers import RMSNorm
 
 
 class GatedDeltaNet(nn.Module):
@@ -27,7 +28,7 @@ class GatedDeltaNet(nn.Module):
         self.conv1d = nn.Conv1d(channels, channels, kernel, groups=channels, bias=False)
         self.A_log = nn.Parameter(torch.empty(self.value_heads).uniform_(1, 16).log())
         self.dt_bias = nn.Parameter(torch.ones(self.value_heads))
-        self.norm = GatedRMSNorm(self.value_dim, config.rms_norm_eps)
+        self.norm = RMSNorm(self.value_dim, config.rms_norm_eps, offset=0.0)  # its w is plain
         self.out_proj = nn.Linear(values, config.hidden_size, bias=False)
 
     def forward(
@@ -61,12 +62,3 @@ class GatedDeltaNet(nn.Module):
         conv = x_BTM.new_zeros(batch, self.conv1d.kernel_size[0] - 1, channels)
         recurrent = torch.zeros(batch, self.value_heads, self.key_dim, self.value_dim, device=x_BTM.device)
         return DeltaState(conv, recurrent)
-
-
-class GatedRMSNorm(nn.Module):
-    """The weight of `reference.gated_norm`: plain w, unlike every other norm of Qwen3.5."""
-
-    def __init__(self, dim: int, eps: float):
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(dim))

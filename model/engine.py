@@ -269,7 +269,7 @@ def _load(
     folder: Path, device: torch.device, dtype: torch.dtype | None, quantise: Kind | None
 ) -> VisionLanguageModel:
     model = load_model(folder, device, dtype or usual_dtype(folder, device), quantise)
-    if device.type == "cpu" and not kernels.fused(model.dtype):
+    if device.type == "cpu" and not kernels.fused(model.language_model.embed_tokens.weight.dtype):
         for_decoding(model)
     return model
 

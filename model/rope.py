@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from ..errors import ContextError
 from .config import TextConfig, YarnConfig
 
+Rotary = tuple[Tensor, Tensor]  # cos, sin [B, T, R]
+
 
 class RotaryEmbedding(nn.Module):
     """Cos and sin tables for positions [3, B, T].

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ContextError
-from ..vision.encoder import VisionEncoder, VisionFeatures
+from ..vision.encoder import Operations, VisionEncoder, VisionFeatures
 from . import kernels
 from .cache import HybridCache
 from .config import ModelConfig
@@ -24,7 +24,7 @@ class VisionLanguageModel(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.visual = VisionEncoder(config.vision, kernels.gelu_tanh)
+        self.visual = VisionEncoder(config.vision, Operations(kernels.gelu_tanh, kernels.full_attention))
         self.language_model = Decoder(config.text)
         self.lm_head = None
         if not config.tie_word_embeddings:
@@ -34,10 +34,6 @@ class VisionLanguageModel(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.language_model.embed_tokens.weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.language_model.embed_tokens.weight.dtype
 
     def empty_cache(self, padding: Tensor | None = None) -> HybridCache:
         """`padding` [B]: how many pads stand at the left of each sequence of the batch."""

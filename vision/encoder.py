@@ -7,8 +7,9 @@ Attention is full within one frame, so no mask is ever built.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,19 +22,25 @@ class VisionFeatures:
     deepstack: tuple[Tensor, ...] = ()  # each [n, M], one per tap
 
 
-def gelu_tanh(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
+class Operations(NamedTuple):
+    """What a caller may know faster ways for, with the same meaning."""
+
+    gelu: Callable[[Tensor], Tensor] = partial(F.gelu, approximate="tanh")
+    attention: Callable[[Tensor, Tensor, Tensor], Tensor] = F.scaled_dot_product_attention
+
+
+PLAIN = Operations()
 
 
 class VisionEncoder(nn.Module):
-    """`config` is any object with the fields of `model.config.VisionConfig`; `gelu` may be a faster one."""
+    """`config` is any object with the fields of `model.config.VisionConfig`."""
 
-    def __init__(self, config: Any, gelu: Callable[[Tensor], Tensor] = gelu_tanh):
+    def __init__(self, config: Any, operations: Operations = PLAIN):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbedding(config)
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
-        self.blocks = nn.ModuleList(VisionBlock(config, gelu) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(VisionBlock(config, operations) for _ in range(config.depth))
         self.merger = PatchMerger(config, norm_after_merge=False)
         self.deepstack_merger_list = nn.ModuleList(
             PatchMerger(config, norm_after_merge=True) for _ in config.deepstack_visual_indexes
@@ -94,12 +101,12 @@ class PatchEmbedding(nn.Module):
 
 
 class VisionBlock(nn.Module):
-    def __init__(self, config: Any, gelu: Callable[[Tensor], Tensor]):
+    def __init__(self, config: Any, operations: Operations):
         super().__init__()
         self.norm1 = nn.LayerNorm(config.hidden_size, eps=1e-6)
         self.norm2 = nn.LayerNorm(config.hidden_size, eps=1e-6)
-        self.attn = VisionAttention(config.hidden_size, config.num_heads)
-        self.mlp = VisionMLP(config.hidden_size, config.intermediate_size, gelu)
+        self.attn = VisionAttention(config.hidden_size, config.num_heads, operations.attention)
+        self.mlp = VisionMLP(config.hidden_size, config.intermediate_size, operations.gelu)
 
     def forward(self, x_PD: Tensor, rotary: tuple[Tensor, Tensor], frames: list[int]) -> Tensor:
         x_PD = x_PD + self.attn(self.norm1(x_PD), rotary, frames)
@@ -107,8 +114,9 @@ class VisionBlock(nn.Module):
 
 
 class VisionAttention(nn.Module):
-    def __init__(self, hidden_size: int, num_heads: int):
+    def __init__(self, hidden_size: int, num_heads: int, attention: Callable[..., Tensor]):
         super().__init__()
+        self.attention = attention
         self.num_heads = num_heads
         self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
         self.proj = nn.Linear(hidden_size, hidden_size)
@@ -116,7 +124,7 @@ class VisionAttention(nn.Module):
     def forward(self, x_PD: Tensor, rotary: tuple[Tensor, Tensor], frames: list[int]) -> Tensor:
         qk, v = self.qkv(x_PD).unflatten(-1, (3, self.num_heads, -1)).split((2, 1), dim=1)
         (q, k), v = _rotate(qk, *rotary).unbind(1), v.squeeze(1)
-        return self.proj(_attend_within_frames(q, k, v, frames).flatten(-2))
+        return self.proj(_attend_within_frames(q, k, v, frames, self.attention).flatten(-2))
 
 
 class VisionMLP(nn.Module):
@@ -146,16 +154,18 @@ class PatchMerger(nn.Module):
         return self.linear_fc2(F.gelu(self.linear_fc1(merged)))
 
 
-def _attend_within_frames(q: Tensor, k: Tensor, v: Tensor, frames: list[int]) -> Tensor:
+def _attend_within_frames(
+    q: Tensor, k: Tensor, v: Tensor, frames: list[int], attention: Callable[..., Tensor]
+) -> Tensor:
     """q, k, v [P, H, D / H]; neighbouring frames of one size go through attention as one batch."""
     out, start = [], 0
     for size, run in groupby(frames):
         count = len(list(run))
         batch = slice(start, start + count * size)
         q_h, k_h, v_h = (x[batch].unflatten(0, (count, size)).transpose(1, 2) for x in (q, k, v))
-        out.append(F.scaled_dot_product_attention(q_h, k_h, v_h).transpose(1, 2).flatten(0, 1))
+        out.append(attention(q_h, k_h, v_h).transpose(1, 2).flatten(0, 1))
         start += count * size
-    return torch.cat(out)
+    return out[0] if len(out) == 1 else torch.cat(out)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -37,13 +37,10 @@ def _decoded(source: Any) -> Image.Image:
     image = source if isinstance(source, Image.Image) else _opened(source)
     try:
         image.load()
-        return ImageOps.exif_transpose(image) if _turned(image) else image  # it copies in any case
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image  # it copies in any case
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"the picture cannot be decoded ({error}): save it again as PNG or JPEG") from None
-
-
-def _turned(image: Image.Image) -> bool:
-    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
 
 
 def _opened(source: Any) -> Image.Image:

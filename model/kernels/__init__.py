@@ -20,6 +20,7 @@ __all__ = [
     "causal_attention",
     "delta_mix",
     "delta_rule",
+    "full_attention",
     "fused",
     "gelu_tanh",
     "mixture",
@@ -40,10 +41,19 @@ def fused(dtype: torch.dtype) -> bool:
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
     """The last tokens look back at all; shapes in `reference.causal_attention`."""
+    if visible is None and native.takes(q) and native.fits_attention(q):
+        return native.attention(q, k, v, causal=True)
     behind = visible is None and 1 < q.shape[2] < k.shape[2]
     if behind and q.device.type == "cpu" and not (q.requires_grad or k.requires_grad):
         return cpu.attention_behind_prefix(q, k, v)
     return reference.causal_attention(q, k, v, visible)
+
+
+def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Each query sees all; shapes as in `causal_attention`."""
+    if native.takes(q) and native.fits_attention(q):
+        return native.attention(q, k, v, causal=False)
+    return F.scaled_dot_product_attention(q, k, v)
 
 
 def delta_rule(

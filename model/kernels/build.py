@@ -1,4 +1,4 @@
-"""native.c -> a shared library, compiled once per machine by its C compiler and kept in the user's cache.
+"""csrc/ -> a shared library, compiled once per machine by its C compiler and kept in the user's cache.
 
 Without a compiler there is none, and the plain PyTorch definitions run instead. Knows files and processes;
 knows nothing of tensors.
@@ -14,7 +14,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("native.c")
+SOURCES = sorted(Path(__file__).with_name("csrc").iterdir())
 # No -ffast-math: with older compilers it changes how the whole process rounds.
 FLAGS = "-std=gnu11 -O3 -fPIC -shared -fno-math-errno -fno-trapping-math -fno-signed-zeros -fassociative-math"
 WIDE = "-march=native -mprefer-vector-width=512 -fopenmp"
@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 @cache
 def library() -> Path | None:
     """The compiled library, or None where no compiler could make one."""
-    key = hashlib.sha256(f"{SOURCE.read_text('utf-8')}{FLAGS}{COMPILERS}{_processor()}".encode()).hexdigest()
+    parts = *(source.read_text("utf-8") for source in SOURCES), FLAGS, *COMPILERS, _processor()
+    key = hashlib.sha256("".join(parts).encode()).hexdigest()
     folder = _cache_folder()
     path = folder / f"native-{key[:16]}.so"
     if path.is_file():
@@ -43,9 +44,10 @@ def library() -> Path | None:
 def _compiled(path: Path) -> Path | None:
     """Written beside its place and then moved there, since other processes may do the same."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        units = [str(source) for source in SOURCES if source.suffix == ".c"]
         made = Path(folder) / path.name
         for compiler in COMPILERS:
-            command = [*compiler.split(), *FLAGS.split(), str(SOURCE), "-o", str(made), "-lm"]
+            command = [*compiler.split(), *FLAGS.split(), *units, "-o", str(made), "-lm"]
             try:
                 subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_S)
                 ctypes.CDLL(str(made))

@@ -1,4 +1,4 @@
-"""The functions of native.c on tensors: fused, for fp32 on a CPU where no gradient is wanted.
+"""The functions of csrc/ on tensors: fused, for fp32 on a CPU where no gradient is wanted.
 
 Each has the signature and the meaning of its namesake in `reference.py`. Shapes as there.
 """
@@ -17,13 +17,14 @@ from torch.nn import functional as F
 from . import build
 
 FEW = 8  # rows up to which a matrix is read once for each of them; beyond, a product of matrices is faster
-MAX_DIM, TILE, MAX_TAPS = 256, 8, 8  # as in native.c
+MAX_DIM, TILE, MAX_TAPS = 256, 8, 8  # as in csrc/
 _P, _Z, _F = c_void_p, c_int64, c_float
 SIGNATURES = {
     "project": [_P, _P, _Z, _Z, _Z],
     "mlp": [*[_P] * 10, *[_Z] * 5],
     "rms_norm": [_P, _P, _F, _F, _P, _Z, _Z],
     "silu_mul": [_P, _P, _P, _Z, _Z, _Z],
+    "attend": [*[_P] * 5, *[_Z] * 6, c_int],
     "gelu_tanh": [_P, _P, _Z],
     "choose": [_P, _P, _P, _Z, _Z, _Z],
     "group": [*[_P] * 4, _Z, _Z],
@@ -98,6 +99,25 @@ def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tens
     return y
 
 
+def fits_attention(q: Tensor) -> bool:
+    """Whether heads are as csrc/attention.c wants them. Few queries are better off with torch."""
+    tokens, dim = q.shape[2:]
+    return dim % TILE == 0 and dim <= MAX_DIM and tokens > FEW
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+    """q [B, H, T, D]; k, v [B, G, S, D] -> [B, H, T, D], in memory as [B, T, H, D], as it is used."""
+    batch, heads, tokens, dim = q.shape
+    q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
+    o, at = (
+        q.new_empty(batch, tokens, heads, dim),
+        pack("9q", *(n for x in (q, k, v) for n in x.stride()[:3])),
+    )
+    sizes = batch, heads, k.shape[1], tokens, k.shape[2], dim
+    _run("attend", tokens, *_pointers(q, k, v, o), at, *sizes, causal)
+    return o.transpose(1, 2)
+
+
 def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     logits = logits.contiguous()
     rows, count = logits.shape
@@ -166,7 +186,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 
 def fits_mix(state: Tensor, conv: Tensor) -> bool:
-    """Whether the buffers of native.c have room for heads of this size."""
+    """Whether the buffers of csrc/ have room for heads of this size."""
     key_dim, value_dim = state.shape[2:]
     return key_dim % TILE == 0 and max(key_dim, value_dim) <= MAX_DIM and conv.shape[-1] <= MAX_TAPS
 

@@ -81,6 +81,31 @@ def test_mlp(rows: int, dim: int, width: int):
 
 
 @sizes
+@given(
+    st.integers(1, 2), st.sampled_from([(1, 1), (2, 1), (4, 2)]), st.integers(9, 150), st.integers(0, 300),
+    st.sampled_from([8, 16, 24, 64]), st.booleans(),
+)  # fmt: skip
+def test_attention(batch, heads, tokens, before, dim, causal):
+    """Of keys in a buffer with room, and of projections that lie beside each other, as an encoder's do."""
+    (h, g), seen = heads, before + tokens
+    q, room = noise(batch, h, tokens, dim), noise(2, batch, g, seen + 3, dim)
+    k, v = room[..., :seen, :]
+    mask = torch.ones(tokens, seen, dtype=torch.bool).tril(before) if causal else None
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+    assert_same(native.attention(q, k, v, causal), expected)
+    beside = [x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)]
+    assert native.attention(*beside, causal=causal).equal(native.attention(q, k, v, causal))
+
+
+def test_attention_to_far_and_equal_scores():
+    """Scores of +-400 and rows of equal ones: no overflow, and the first key counts."""
+    q, k, v = 40 * noise(1, 1, 70, 16), 40 * noise(1, 1, 200, 16), noise(1, 1, 200, 16)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    assert_same(native.attention(q, k, v, causal=False), expected)
+    assert_same(native.attention(0 * q, k, v, causal=False), v.mean(2, keepdim=True).expand(-1, -1, 70, -1))
+
+
+@sizes
 @given(st.integers(1, 40), st.integers(1, 130), st.sampled_from([0.1, 1.0, 30.0]))
 def test_gelu_tanh(rows: int, dim: int, scale: float):
     x = scale * noise(rows, dim)
@@ -149,6 +174,7 @@ def test_everything_is_written(monkeypatch: pytest.MonkeyPatch):
             *(*native.project(x, noise(5, 16), noise(3, 16)), routed[0], mixed, *states),
             native.rms_norm(x, noise(16), 1e-6, 1.0),
             native.gelu_tanh(x),
+            native.attention(*noise(3, 1, 2, rows, 8), causal=True),
             native.mixture(x, *routed, *stacks, shared),
             native.mixture(x, *routed, *stacks),
             native.rotate_heads(noise(1, rows, 2, 8), noise(8), 1e-6, 1.0, angles, angles),
