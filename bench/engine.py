@@ -85,7 +85,7 @@ def ours_text(engine: Engine, seed: int) -> dict[str, float]:
     usage = reply.usage
     assert usage.thinking_tokens + usage.answer_tokens == WRITTEN
     prefill = reply.timings["prefill"] / (usage.prompt_tokens - usage.cached_tokens)
-    # What closes an empty thought is fed at once and counts as no step; else the prompt gives the first token.
+    # What closes an empty thought is fed at once, no step of its own; else the prompt gives the first token.
     written = usage.answer_tokens - (usage.thinking_tokens == 0)
     return {"prefill": prefill * PROMPT, "decode": reply.timings["decode"] / written}
 
