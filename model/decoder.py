@@ -51,12 +51,7 @@ class Decoder(nn.Module):
         self.rotary = RotaryEmbedding(config)
 
     def forward(
-        self,
-        x_BTD: Tensor,
-        positions: Tensor,
-        cache: HybridCache,
-        taps: Sequence[Tensor] = (),
-        rows: slice = ALL,
+        self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence = (), rows: slice = ALL
     ) -> Tensor:
         """Hidden states after the final norm; `cache` advances. taps[j] [B, T, D] joins after layer j.
 

@@ -19,12 +19,14 @@ from .config import ModelConfig
 from .decoder import Decoder
 from .mtp import MultiTokenPredictor
 
+FAST = Operations(kernels.linear_gelu, kernels.rotate, kernels.full_attention)
+
 
 class VisionLanguageModel(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.visual = VisionEncoder(config.vision, Operations(kernels.gelu_tanh, kernels.full_attention))
+        self.visual = VisionEncoder(config.vision, FAST)
         self.language_model = Decoder(config.text)
         self.lm_head = None
         if not config.tie_word_embeddings:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from ...vision.encoder import PLAIN
 from . import cpu, native, reference
 from .reference import MixWeights
 
@@ -22,11 +22,12 @@ __all__ = [
     "delta_rule",
     "full_attention",
     "fused",
-    "gelu_tanh",
+    "linear_gelu",
     "mixture",
     "mlp",
     "project",
     "rms_norm",
+    "rotate",
     "rotate_heads",
     "top_experts",
 ]
@@ -50,10 +51,10 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = N
 
 
 def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Each query sees all; shapes as in `causal_attention`."""
+    """See `vision.encoder.Operations`."""
     if native.takes(q) and native.fits_attention(q):
         return native.attention(q, k, v, causal=False)
-    return F.scaled_dot_product_attention(q, k, v)
+    return PLAIN.attention(q, k, v)
 
 
 def delta_rule(
@@ -98,8 +99,15 @@ def mlp(x: Tensor, gate: Any, up: Any, down: Any) -> Tensor:
     return rule(x, gate, up, down)
 
 
-def gelu_tanh(x: Tensor) -> Tensor:
-    return native.gelu_tanh(x) if native.takes(x) else F.gelu(x, approximate="tanh")
+def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """See `vision.encoder.Operations`."""
+    rule = native.linear_gelu if native.takes(x, weight, bias) else PLAIN.linear_gelu
+    return rule(x, weight, bias)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """See `vision.encoder.Operations`."""
+    return (native.rotate if native.takes(x) else PLAIN.rotate)(x, cos, sin)
 
 
 def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ SIGNATURES = {
     "rms_norm": [_P, _P, _F, _F, _P, _Z, _Z],
     "silu_mul": [_P, _P, _P, _Z, _Z, _Z],
     "attend": [*[_P] * 5, *[_Z] * 6, c_int],
-    "gelu_tanh": [_P, _P, _Z],
+    "gelu_tanh": [_P, _P, _Z, _Z],
     "choose": [_P, _P, _P, _Z, _Z, _Z],
     "group": [*[_P] * 4, _Z, _Z],
     "combine": [*[_P] * 6, *[_Z] * 3],
@@ -88,13 +88,22 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
 
 
 def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tensor, sin: Tensor) -> Tensor:
+    return _rotated(x, weight.data_ptr(), eps, offset, cos, sin)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x [P, H, D] by cos, sin [P, D], in memory as [H, P, D]."""
+    return _rotated(x[None], None, 0.0, 0.0, cos, sin)[0].transpose(0, 1)
+
+
+def _rotated(x: Tensor, weight: int | None, eps: float, offset: float, cos: Tensor, sin: Tensor) -> Tensor:
     batch, tokens, heads, dim = x.shape
-    if x.stride(-1) != 1 or x.stride(0) != tokens * x.stride(1):
+    if x.stride(-1) != 1 or (x.stride(0) != tokens * x.stride(1) and batch > 1):
         x = x.contiguous()
     y, cos, sin = x.new_empty(batch, heads, tokens, dim), cos.contiguous(), sin.contiguous()
     _run(
-        "rotate_heads", batch * tokens, x.data_ptr(), x.stride(1), x.stride(2), weight.data_ptr(), offset,
-        eps, *_pointers(cos, sin, y), batch, tokens, heads, dim, cos.shape[-1] // 2,
+        "rotate_heads", batch * tokens, x.data_ptr(), x.stride(1), x.stride(2), weight, offset, eps,
+        *_pointers(cos, sin, y), batch, tokens, heads, dim, cos.shape[-1] // 2,
     )  # fmt: skip
     return y
 
@@ -178,10 +187,10 @@ def silu_mul(gate: Tensor, up: Tensor) -> Tensor:
     return y
 
 
-def gelu_tanh(x: Tensor) -> Tensor:
-    x = x.contiguous()
-    y = torch.empty_like(x)
-    _run("gelu_tanh", x.shape[0], x.data_ptr(), y.data_ptr(), x.numel())
+def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    y = F.linear(x, weight)  # the bias in the same pass as what follows
+    width = y.shape[-1]
+    _run("gelu_tanh", y.shape[0], y.data_ptr(), bias.data_ptr(), y.numel() // width, width)
     return y
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from saccade.model import kernels
 from saccade.model.engine import Engine
 from saccade.model.kernels import build, native, reference
+from saccade.vision.encoder import PLAIN
 from torch import Tensor
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="no C compiler")
@@ -107,9 +108,18 @@ def test_attention_to_far_and_equal_scores():
 
 @sizes
 @given(st.integers(1, 40), st.integers(1, 130), st.sampled_from([0.1, 1.0, 30.0]))
-def test_gelu_tanh(rows: int, dim: int, scale: float):
-    x = scale * noise(rows, dim)
-    assert_same(native.gelu_tanh(x), torch.nn.functional.gelu(x, approximate="tanh"))
+def test_linear_gelu(rows: int, dim: int, scale: float):
+    x, weight, bias = scale * noise(rows, dim) / dim**0.5, noise(7, dim), noise(7)
+    assert_same(native.linear_gelu(x, weight, bias), PLAIN.linear_gelu(x, weight, bias))
+
+
+@sizes
+@given(st.integers(1, 70), st.integers(1, 4), st.sampled_from([2, 16, 20]))
+def test_rotate(patches: int, heads: int, dim: int):
+    """Of queries and keys that lie beside values."""
+    x, angles = noise(patches, 3 * heads, dim)[:, : 2 * heads], noise(patches, dim // 2).repeat(1, 2)
+    rotary = angles.cos(), angles.sin()
+    assert_same(native.rotate(x, *rotary), PLAIN.rotate(x, *rotary))
 
 
 @sizes
@@ -173,7 +183,8 @@ def test_everything_is_written(monkeypatch: pytest.MonkeyPatch):
         outs = [
             *(*native.project(x, noise(5, 16), noise(3, 16)), routed[0], mixed, *states),
             native.rms_norm(x, noise(16), 1e-6, 1.0),
-            native.gelu_tanh(x),
+            native.linear_gelu(x, noise(5, 16), noise(5)),
+            native.rotate(noise(rows, 2, 8), angles[0].repeat(1, 2), angles[0].repeat(1, 2)),
             native.attention(*noise(3, 1, 2, rows, 8), causal=True),
             native.mixture(x, *routed, *stacks, shared),
             native.mixture(x, *routed, *stacks),

@@ -97,10 +97,16 @@ void silu_mul(const float *gate, const float *up, float *y, size R, size I, size
     }
 }
 
-/* y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), n values. */
-void gelu_tanh(const float *x, float *y, size n, int threads) {
-    #pragma omp parallel for simd num_threads(threads) if (n > 4096)
-    for (size i = 0; i < n; i++) y[i] = x[i] * sigmoid(1.5957691216f * (x[i] + 0.044715f * x[i] * x[i] * x[i]));
+/* x <- gelu(x + bias), x [R, M], by its approximation with tanh. */
+void gelu_tanh(float *x, const float *bias, size R, size M, int threads) {
+    #pragma omp parallel for num_threads(threads) if (R > 32)
+    for (size r = 0; r < R; r++) {
+        #pragma omp simd
+        for (size i = 0; i < M; i++) {
+            float y = x[r * M + i] + bias[i];
+            x[r * M + i] = y * sigmoid(1.5957691216f * (y + 0.044715f * y * y * y));
+        }
+    }
 }
 
 /* The k largest of each row of logits [R, E], as shares of 1, and where they are. */
@@ -154,7 +160,7 @@ void combine(const float *parts, const size *places, const float *shares, const 
     }
 }
 
-/* Each head normalised, its first 2 * half dims turned: x [B, T, H, D] with strides -> y [B, H, T, D]. */
+/* Each head normalised (unless w is NULL), its first 2 * half dims turned: x [B, T, H, D] with strides -> y [B, H, T, D]. */
 void rotate_heads(const float *x, size token_stride, size head_stride, const float *w, float offset, float eps,
                   const float *cos, const float *sin, float *y, size B, size T, size H, size D, size half,
                   int threads) {
@@ -164,9 +170,13 @@ void rotate_heads(const float *x, size token_stride, size head_stride, const flo
             const float *row = x + at * token_stride + h * head_stride, *c = cos + at * 2 * half,
                         *s = sin + at * 2 * half;
             float *out = y + ((at / T * H + h) * T + at % T) * D;
-            float factor = inverse_norm(row, D, D, eps);
-            #pragma omp simd
-            for (size i = 0; i < D; i++) out[i] = row[i] * factor * (offset + w[i]);
+            if (w) {
+                float factor = inverse_norm(row, D, D, eps);
+                #pragma omp simd
+                for (size i = 0; i < D; i++) out[i] = row[i] * factor * (offset + w[i]);
+            } else {
+                memcpy(out, row, D * sizeof(float));
+            }
             #pragma omp simd
             for (size i = 0; i < half; i++) {
                 float a = out[i], b = out[i + half];
