@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
+from .chat import Prompt
 from .request import Done, Event, Failed, ModelReply, Piece, Signal
 from .sequence import Sequence
 
@@ -65,6 +66,11 @@ class Generation:
             self.stop()
         assert self.reply is not None
         return self.reply
+
+    @property
+    def prompt(self) -> Prompt:
+        """Of the first attempt, once the work has begun."""
+        return next(iter(self._sequences)).prompt
 
     def stop(self) -> None:
         with self._lock:

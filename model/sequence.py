@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import numpy as np
 from torch import Tensor
 
 from .cache import HybridCache
@@ -15,6 +16,7 @@ from .chat import ChatFormat, Prompt, TextStream, parse_reply
 from .confidence import Confidence
 from .constraint import Constraint, FreeText
 from .prefill import Prefill
+from .prefixes import Key
 from .request import (
     Action,
     Done,
@@ -73,6 +75,11 @@ class Sequence:
     def position(self) -> int:
         """Of the next token to be fed, the same on all three axes."""
         return self.prefill.next_position + self.length - self.prefill.length
+
+    def key(self) -> Key:
+        """Names of the tokens that `cache` has seen."""
+        written = np.array(self.ids[: self.length - self.prefill.length], dtype=np.int64)
+        return np.concatenate((self.prefill.key, written))
 
     def begin(self) -> None:
         """The prompt is computed: take over its state and choose the first token."""
@@ -146,7 +153,8 @@ class Sequence:
         read = self.prefill.length if self.length else 0
         counts = (read, self.prefill.start, thought, len(self.ids) - thought, self.drafted, self.accepted)
         timings = {phase: self.timings[phase] for phase in PHASES}
-        report = ThinkingReport("deep" if self.prompt.thinking else "fast", self.constraint.closed_by)
+        deep = self.prompt.thinking and not self.prompt.empty
+        report = ThinkingReport("deep", self.constraint.closed_by) if deep else ThinkingReport("fast")
         timings |= {"first_token": self.timings["first_token"]} if self.ids else {}
         return ModelReply(
             parsed.thought, parsed.text, parsed.calls, Usage(*counts), timings, self.finish_reason, report
