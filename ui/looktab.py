@@ -36,6 +36,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
             layer = gr.Radio([POINTS], value=POINTS, label="Show", elem_id="layer")
             picture = gr.Image(
                 label="The picture",
+                show_label=False,
                 elem_id="sight",
                 interactive=False,
                 format="jpeg",
@@ -44,6 +45,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
             )
             experts = gr.Image(
                 label="Expert load",
+                show_label=False,
                 elem_id="experts",
                 visible=False,
                 interactive=False,

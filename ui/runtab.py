@@ -148,7 +148,7 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
     begun.then(follow, [run_id, visitor], outputs, concurrency_limit=None, **HIDDEN)
     run.click(None, js=SHOW_PAGE, **HIDDEN)
     saved = [run.click, url.blur, *(it.blur if isinstance(it, gr.Textbox) else it.change for it in more)]
-    gr.on(saved, keep, [memory, *fields[1:]], memory, **NOW)
+    gr.on(saved, keep, [memory, *fields[1:]], memory, trigger_mode="always_last", **NOW)
 
     def steer(act: Callable[..., Any]) -> Callable[..., Any]:
         """`act(live, *values)` on the visitor's run, if there is one; fields are emptied."""

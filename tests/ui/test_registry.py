@@ -41,7 +41,7 @@ async def until(live: LiveRun, *phases: str) -> None:
             if live.phase in phases:
                 return
 
-    await asyncio.wait_for(wait(), 30)
+    await asyncio.wait_for(wait(), 90)
 
 
 async def told(live: LiveRun) -> list[str]:
