@@ -10,6 +10,7 @@ import gradio as gr
 from ..errors import SaccadeError
 from .board import trouble
 from .desk import BUILTIN, KINDS, NOTHING, Defaults, Desk, Order, View, kind_of
+from .theme import HIDDEN
 
 EXAMPLES = (
     "Open the Help page",
@@ -28,7 +29,6 @@ FOCUS_PAGE = """() => {
   }, 100);
 }"""
 HANDS = Path(__file__).with_name("hands.js")
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 NOW: dict[str, Any] = {**HIDDEN, "queue": False}
 KEPT = ("url", "kind", "which", "thinking", "budget", "ask_before", "max_steps", "hosts")
 FACTS = ("phase", "hands", "pausing")
