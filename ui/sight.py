@@ -145,8 +145,9 @@ def expert_plot(engine: "Engine", media: Media, text: str) -> Path:
 
 
 async def apart(work: Callable[[], Any]) -> Any:
-    """What computes with torch, in a thread that ends with it: the threads that torch starts for a pool's thread
-    would stay, idle, and the engine would decode at a fraction of its speed.
+    """What computes with torch, in a thread that ends with it.
+
+    The threads that torch starts for a pool's thread would stay, idle, and slow the engine's decoding down.
     """
     with ThreadPoolExecutor(1, "saccade-look") as thread:
         return await asyncio.wrap_future(thread.submit(work))
