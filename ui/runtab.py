@@ -32,7 +32,7 @@ HANDS = Path(__file__).with_name("hands.js")
 NOW: dict[str, Any] = {**HIDDEN, "queue": False}
 KEPT = ("url", "kind", "which", "thinking", "budget", "ask_before", "max_steps", "hosts")
 FACTS = ("phase", "hands", "pausing")
-KEYS = {"Enter": ["Enter"], "Tab": ["Tab"], "Delete back": ["Backspace"], "Escape": ["Escape"]}
+KEYS = {"Enter": ["Enter"], "Tab": ["Tab"], "Erase": ["Backspace"], "Escape": ["Escape"]}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A person's deeds on the picture become actions where they happened, whatever size the picture is shown in."""
+"""A person's deeds on the picture become actions where they happened, whatever the picture's size."""
 
 import pytest
 from saccade.errors import InputError
