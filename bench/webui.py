@@ -72,7 +72,7 @@ WORDS = Reply(
     "six categories: lighting, kitchen, textiles, furniture, desk and plants.",
 )
 THINK_S = 1.0
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 90_000
 
 
 class Slow(ScriptedModel):

@@ -14,7 +14,6 @@ from .board import VERDICTS, data_url, facts_of, safe
 from .liverun import WIDTH_PX, as_jpeg
 
 NO_RUN = "<div class='frame none'><p>Choose a run on the left: it is shown here frame by frame.</p></div>"
-NONE_YET = "No runs yet"
 
 
 def label_of(header: dict[str, Any]) -> str:

@@ -17,10 +17,9 @@ from .desk import Defaults, Desk, new_visitor
 from .historytab import history_tab
 from .looktab import look_tab
 from .runtab import run_tab
-from .theme import look
+from .theme import HIDDEN, look
 
-HERE = Path(__file__)
-STYLE, HANDS = HERE.with_name("app.css"), HERE.with_name("hands.js")
+STYLE = Path(__file__).with_name("app.css")
 # The theme is the system's until one chooses another; the choice stays in the browser.
 START = """() => {
   const chosen = localStorage.getItem('saccade-theme');
@@ -66,9 +65,6 @@ def create_app(defaults: Defaults | None = None, desk: Desk | None = None) -> gr
         )
         theme.click(None, js=SWITCH_THEME, **HIDDEN)
     return app
-
-
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def launch(defaults: Defaults, host: str = "127.0.0.1", port: int | None = None, show: bool = False) -> None:

@@ -13,8 +13,8 @@ from ..agent.thinking import Budget
 from ..errors import SaccadeError
 from .desk import BUILTIN, Desk, model_name
 from .listening import as_engine, bounded, written
+from .theme import HIDDEN
 
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 MODES = [("Fast", "fast"), ("Auto", "auto"), ("Deep", "deep")]
 MOST_TOKENS, THOUGHT_TOKENS = 1024, 2048
 EMPTY = "Ask the model anything; pictures may come along. The model is the one chosen under Run."

@@ -14,8 +14,8 @@ from ..errors import SaccadeError
 from . import album
 from .desk import Desk
 from .runs import export_run
+from .theme import HIDDEN
 
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 KINDS = {
     "GIF": "gif",
     "MP4": "mp4",

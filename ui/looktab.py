@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from . import sight
 from .board import safe, trouble
 from .desk import Desk, model_name
 from .listening import as_engine
+from .theme import HIDDEN
 
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 POINTS = "What it points at"
 IDLE = "<div class='thought idle'><h3>The answer</h3><p>What the model says stands here.</p></div>"
 NO_EXPERTS = "Tokens and experts can be shown of models that run on this machine."
@@ -36,6 +37,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
             layer = gr.Radio([POINTS], value=POINTS, label="Show", elem_id="layer")
             picture = gr.Image(
                 label="The picture",
+                show_label=False,
                 elem_id="sight",
                 interactive=False,
                 format="jpeg",
@@ -44,6 +46,7 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
             )
             experts = gr.Image(
                 label="Expert load",
+                show_label=False,
                 elem_id="experts",
                 visible=False,
                 interactive=False,
@@ -82,14 +85,14 @@ def look_tab(desk: Desk, model: list[Any]) -> None:
             if engine is None:
                 yield {layer: gr.update(choices=[POINTS], value=POINTS, info=NO_EXPERTS)}
                 return
-            maps = await asyncio.to_thread(sight.strengths, engine, media)
+            maps = await sight.apart(partial(sight.strengths, engine, media))
             shown += await asyncio.to_thread(lambda: [sight.overlay(media.image, it) for it in maps])
             yield {
                 pictures: shown,
                 layer: gr.update(choices=[POINTS, *sight.layer_names(engine)], value=POINTS, info=""),
             }
             if engine.model.config.text.num_experts and not media.film:
-                plot = await asyncio.to_thread(sight.expert_plot, engine, media, asked.strip())
+                plot = await sight.apart(partial(sight.expert_plot, engine, media, asked.strip()))
                 yield {experts: gr.update(value=str(plot), visible=True)}
         except SaccadeError as error:
             yield {said: trouble(str(error))}

@@ -25,6 +25,9 @@ from .listening import Listening
 from .liverun import LiveRun
 from .wiring import load_model
 
+KEPT = 50
+"""Runs that have ended and are still known; older ones are in their folders alone."""
+
 
 class Registry:
     """Starts runs and finds them again. `load` turns a model's name into a model; by default, once each."""
@@ -49,6 +52,8 @@ class Registry:
         agent.ask_user = agent.ask_user or live.wait_for_answer
         if agent.ask_before != "never":
             agent.approve = agent.approve or live.wait_for_approval
+        for old in [it for it in self.runs if it.ended][:-KEPT]:
+            self.forget(old.id)
         self._runs[live.id] = live
         self._tasks[live.id] = asyncio.run_coroutine_threadsafe(live.play(), loop)
         return live

@@ -10,6 +10,7 @@ import gradio as gr
 from ..errors import SaccadeError
 from .board import trouble
 from .desk import BUILTIN, KINDS, NOTHING, Defaults, Desk, Order, View, kind_of
+from .theme import HIDDEN
 
 EXAMPLES = (
     "Open the Help page",
@@ -28,11 +29,10 @@ FOCUS_PAGE = """() => {
   }, 100);
 }"""
 HANDS = Path(__file__).with_name("hands.js")
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 NOW: dict[str, Any] = {**HIDDEN, "queue": False}
 KEPT = ("url", "kind", "which", "thinking", "budget", "ask_before", "max_steps", "hosts")
 FACTS = ("phase", "hands", "pausing")
-KEYS = {"Enter": ["Enter"], "Tab": ["Tab"], "Delete back": ["Backspace"], "Escape": ["Escape"]}
+KEYS = {"Enter": ["Enter"], "Tab": ["Tab"], "Erase": ["Backspace"], "Escape": ["Escape"]}
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
     begun.then(follow, [run_id, visitor], outputs, concurrency_limit=None, **HIDDEN)
     run.click(None, js=SHOW_PAGE, **HIDDEN)
     saved = [run.click, url.blur, *(it.blur if isinstance(it, gr.Textbox) else it.change for it in more)]
-    gr.on(saved, keep, [memory, *fields[1:]], memory, **NOW)
+    gr.on(saved, keep, [memory, *fields[1:]], memory, trigger_mode="always_last", **NOW)
 
     def steer(act: Callable[..., Any]) -> Callable[..., Any]:
         """`act(live, *values)` on the visitor's run, if there is one; fields are emptied."""

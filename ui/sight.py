@@ -3,6 +3,9 @@
 Shapes: n visual tokens, T moments, H and W tokens down and across, M the decoder's width.
 """
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +142,15 @@ def expert_plot(engine: "Engine", media: Media, text: str) -> Path:
     out = media.path.with_name(f"{media.path.stem}-experts.png")
     draw_loads(record_loads(engine, text, media.path), out, f"Expert load of {engine.name}")
     return out
+
+
+async def apart(work: Callable[[], Any]) -> Any:
+    """What computes with torch, in a thread that ends with it.
+
+    The threads that torch starts for a pool's thread would stay, idle, and slow the engine's decoding down.
+    """
+    with ThreadPoolExecutor(1, "saccade-look") as thread:
+        return await asyncio.wrap_future(thread.submit(work))
 
 
 def _ranked(norm: np.ndarray) -> np.ndarray:

@@ -1,6 +1,11 @@
 """How the web UI looks: calm greys, one warm accent, the colour of the marks on the page."""
 
+from typing import Any
+
 from gradio import themes
+
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""Of every event: no spinners over what is read, no public API."""
 
 EMBER = themes.Color(
     "#fff4f0", "#ffe4db", "#ffc7b6", "#ffa287", "#ff7653", "#f2542d",

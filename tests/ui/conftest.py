@@ -24,6 +24,7 @@ ASK = {"thought": "I do not know", "action": "ask_user", "text": "Which <i>name<
 WAIT = {"thought": "Wait", "action": "wait", "time": 30}
 DONE = {"thought": "It says one", "action": "answer", "text": "one"}
 Script = Callable[..., str]
+expect.set_options(timeout=60_000)
 
 
 class Counter(BaseHTTPRequestHandler):

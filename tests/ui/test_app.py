@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from shop.server import Shop
 
 from .conftest import ASK, DELETE, DONE, PRESS, WAIT, order, settings, visit
 
 LOOPS = pytest.mark.asyncio(loop_scope="module")
-expect.set_options(timeout=20_000)
 
 
 async def press_picture(page: Page, x: float, y: float) -> None:
@@ -61,6 +61,25 @@ async def test_a_run_is_watched_to_its_verdict(page: Page, script, runs: Path):
     assert run["status"] == "success"
     assert await page.locator("#steps img").first.evaluate("it => it.naturalWidth") > 100
     assert not elsewhere
+
+
+@LOOPS
+async def test_the_builtin_model_goes_about_in_the_example_shop(page: Page, runs: Path):
+    """That it is watched while it does; not what it achieves."""
+    with Shop() as shop:
+        await page.locator("#url textarea, #url input").fill(shop.url)
+        await settings(page)
+        await page.locator("#kind").get_by_label("Built-in").check()
+        await page.locator("#max-steps input[type=number]").fill("2")
+        await page.keyboard.press("Tab")
+        await page.locator("#task textarea").fill("Search for 'lamp'")
+        await page.locator("#run").click()
+        await expect(page.locator("#steps li").first).to_be_visible(timeout=60_000)
+        await expect(page.locator("#live .address")).to_contain_text(shop.url.rstrip("/"))
+        await expect(page.locator("#verdict h3")).to_be_visible(timeout=60_000)
+    steps = journal_of(runs, "Search for 'lamp'")
+    assert 1 <= len(steps) <= 2
+    assert steps[0]["usage"]["prompt_tokens"] > 1000
 
 
 @LOOPS
@@ -200,7 +219,7 @@ async def test_settings_stay_in_the_browser(chromium: Browser, address: str, scr
     await settings(page, "/some/where", "Every one")
     await page.locator("#hosts input, #hosts textarea").fill("localhost:8000")
     await page.keyboard.press("Tab")
-    await page.wait_for_timeout(800)
+    await page.wait_for_timeout(2500)
     await page.locator("#theme").click()
     dark = await page.evaluate("document.body.classList.contains('dark')")
     await page.reload()

@@ -9,7 +9,6 @@ from .conftest import DONE, PRESS, WAIT, order, settings, visit
 
 LOOPS = pytest.mark.asyncio(loop_scope="module")
 TABS = ("Run", "History", "Look", "Chat")
-expect.set_options(timeout=20_000)
 
 # WCAG contrast of every visible text with the colour behind it; disabled controls are exempt.
 FAINT = """() => {

@@ -8,7 +8,6 @@ from playwright.async_api import Page, expect
 from .conftest import DONE, PRESS, order
 
 LOOPS = pytest.mark.asyncio(loop_scope="module")
-expect.set_options(timeout=20_000)
 
 
 def begins(path: Path, start: bytes) -> bool:

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw
 from playwright.async_api import Page, expect
 
 LOOPS = pytest.mark.asyncio(loop_scope="module")
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ async def registry() -> AsyncIterator[Registry]:
 @pytest.fixture
 def start(registry: Registry, site: str, script, tmp_path) -> Start:
     def start(*lines: dict, **settings) -> LiveRun:
-        agent = Agent("Count", script(*lines), Browser(site), out=tmp_path / "run", **settings)
+        settings = {"out": tmp_path / "run", **settings}
+        agent = Agent("Count", script(*lines), Browser(site), **settings)
         return registry.start(agent, "me")
 
     return start
@@ -41,7 +42,7 @@ async def until(live: LiveRun, *phases: str) -> None:
             if live.phase in phases:
                 return
 
-    await asyncio.wait_for(wait(), 30)
+    await asyncio.wait_for(wait(), 90)
 
 
 async def told(live: LiveRun) -> list[str]:
@@ -126,6 +127,18 @@ async def test_stop_ends_a_run_that_waits_for_nobody(start: Start):
     await until(live, "ended")
     assert live.result is not None
     assert live.result.status == "interrupted"
+
+
+@LOOPS
+async def test_only_the_latest_of_the_ended_are_known(
+    start: Start, registry: Registry, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("saccade.ui.registry.KEPT", 1)
+    lives = []
+    for number in range(3):
+        lives.append(start(DONE, out=tmp_path / str(number)))
+        await until(lives[-1], "ended")
+    assert registry.runs == lives[1:]
 
 
 @LOOPS
