@@ -7,13 +7,16 @@ environment is missing; 130 interrupted. Torch and the browser load only when us
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import SaccadeError
-from .commands import look, recorded, run, web
+from .commands import batch, chat, evaluate, look, recorded, run, shell, web
 from .commands.missing import MissingPart
+from .commands.shell import COMPLETE
+from .config import configured
 
 UsageError: Any = typer.BadParameter.__base__  # typer may carry its own copy of click
 FAILED, USAGE, MISSING, INTERRUPTED = 1, 2, 3, 130
@@ -21,11 +24,12 @@ EXIT_CODES = (
     "Exit codes: 0 success, 1 a task failed, 2 usage or bad input, 3 something essential is missing, "
     "130 interrupted."
 )
+PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
 app = typer.Typer(
     name="saccade",
     help="An open visual web agent: it looks at the screen, thinks, and acts with mouse and keyboard.",
     epilog=EXIT_CODES,
-    add_completion=False,
+    add_completion=False,  # `saccade completion` prints the scripts instead
     pretty_exceptions_enable=False,
 )
 app.command()(run.run)
@@ -33,10 +37,15 @@ app.command()(run.resume)
 app.command()(recorded.replay)
 app.command()(recorded.export)
 app.add_typer(recorded.runs, name="runs")
+app.command()(batch.batch)
+app.add_typer(evaluate.group, name="eval")
 app.command()(look.inspect)
 app.command()(look.doctor)
+app.command()(chat.chat)
 app.command()(web.serve)
 app.command()(web.ui)
+app.command(context_settings=PASSED_ON)(shell.bench)
+app.command()(shell.completion)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,6 +54,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command(arguments: list[str]) -> int:
+    if COMPLETE in os.environ:
+        from typer import completion
+
+        completion.completion_init()  # type: ignore[attr-defined]
     try:
         code = app(arguments, prog_name="saccade", standalone_mode=False) or 0
         return complain("interrupted", code) if code == INTERRUPTED else code
@@ -70,6 +83,9 @@ def complain(message: str, code: int) -> int:
 def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings (default: saccade.toml here, else the user's).")
+    ] = None,
 ) -> None:
     if version:
         from .. import __version__
@@ -78,3 +94,5 @@ def root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
+    elif not context.resilient_parsing:
+        context.default_map = configured(context.command, config)

@@ -4,7 +4,7 @@ Knows the ChatModel protocol and the local engine's stream; other models are hea
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from ..agent.protocol import ChatModel
@@ -12,6 +12,7 @@ from ..agent.thinking import Budget
 
 if TYPE_CHECKING:
     from ..model.engine import Engine
+    from ..model.generation import Generation
 
 Hear = Callable[[str], None]
 
@@ -35,27 +36,22 @@ class Listening:
             self.name = self.model.name  # a server may name its only model late
             self.hear(reply.thought)
             return reply
-        return await listen(engine, messages, tools, thinking, lambda thought, _: self.hear(thought))
+        generation = engine.generate(messages, tools, thinking=bounded(engine, thinking))
+        async for thought, _ in written(generation):
+            self.hear(thought)
+        return generation.reply
 
 
-async def listen(
-    engine: "Engine",
-    messages: list[dict],
-    tools: list[dict],
-    thinking: str,
-    hear: Callable[[str, str], None],
-) -> Any:
-    """The engine's reply; `hear` gets thought and answer as far as they are written."""
+async def written(generation: "Generation") -> AsyncIterator[tuple[str, str]]:
+    """Thought and answer, as far as they are written."""
     from ..model.calls import CLOSE_THINK
     from ..model.request import Piece
 
     said = {"thinking": "", "answer": ""}
-    generation = engine.generate(messages, tools, thinking=bounded(engine, thinking))
     async for event in generation:
         if isinstance(event, Piece):
             said[event.phase] += event.text
-            hear(said["thinking"].partition(CLOSE_THINK)[0].strip(), said["answer"])
-    return generation.reply
+            yield said["thinking"].partition(CLOSE_THINK)[0].strip(), said["answer"].strip()
 
 
 def bounded(engine: "Engine", thinking: str) -> Any:

@@ -25,6 +25,7 @@ from ..vision.screen import same
 Phase = Literal["starting", "thinking", "acting", "paused", "asking", "approving", "ended"]
 WIDTH_PX, QUALITY = 1280, 86
 MIRROR_S = 0.7
+WITH_HANDS = ("paused", "asking")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class LiveRun:
         self.started = time.time()
         self.phase: Phase = "starting"
         self.pausing = False
+        self.wanted = False
         self.frame: Frame | None = None
         self.thought = ""
         self.plan: Any = None
@@ -72,6 +74,11 @@ class LiveRun:
     @property
     def ended(self) -> bool:
         return self.phase == "ended"
+
+    @property
+    def hands(self) -> bool:
+        """Whether the page is in a person's hands."""
+        return self.wanted and self.phase in WITH_HANDS
 
     # What a watcher may do, from any thread.
 
@@ -102,6 +109,12 @@ class LiveRun:
         """At the next look or action."""
         self.agent.pause()
         self._loop.call_soon_threadsafe(self._set_pausing, True)
+
+    def take_over(self) -> None:
+        """Pause, and mean to act in the page oneself."""
+        if self.phase != "asking":
+            self.pause()
+        self._loop.call_soon_threadsafe(self._want)
 
     def resume(self, word: str = "") -> None:
         """Go on; the model hears `word`, and that a person acted."""
@@ -190,6 +203,7 @@ class LiveRun:
             return await self._reply
         finally:
             self._reply = self.question = self.risk = None
+            self.wanted = False
             self.phase = "acting"
             self._hide_page()
             self._changed()
@@ -204,6 +218,7 @@ class LiveRun:
     async def _resume(self, word: str) -> None:
         async with self._hands:
             self._hide_page()
+            self.wanted = False
             self._set_pausing(False)
             self._confess()
             self.agent.resume(word.strip() or None)
@@ -215,7 +230,7 @@ class LiveRun:
         self._deeds = []
 
     async def _act(self, action: Any) -> str | None:
-        if self.phase not in ("paused", "asking"):
+        if self.phase not in WITH_HANDS:
             raise InputError("the agent has the page: pause it first")
         async with self._hands:
             effect = await self.agent.browser.execute(action)
@@ -226,7 +241,7 @@ class LiveRun:
     async def _look(self) -> None:
         browser = self.agent.browser
         seen = await self.agent.secrets.cover(await browser.observe(), browser)
-        if self.frame is None or self.frame.action or not same(self.frame.image, seen.image):
+        if self.frame is None or not same(self.frame.image, seen.image):
             self.frame = Frame(seen.image, seen.url, time.time())
             self._changed()
 
@@ -246,6 +261,10 @@ class LiveRun:
         if self._mirror is not None:
             self._mirror.cancel()
             self._mirror = None
+
+    def _want(self) -> None:
+        self.wanted = True
+        self._changed()
 
     def _set_pausing(self, pausing: bool) -> None:
         self.pausing = pausing and self.phase not in ("paused", "ended")

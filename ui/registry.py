@@ -27,10 +27,10 @@ from .wiring import load_model
 
 
 class Registry:
-    """Starts runs and finds them again. `load` turns a model's name into a model."""
+    """Starts runs and finds them again. `load` turns a model's name into a model; by default, once each."""
 
-    def __init__(self, load: Callable[[str], ChatModel] = load_model):
-        self.load = load
+    def __init__(self, load: Callable[[str], ChatModel] | None = None):
+        self.load = load or Models()
         self._runs: dict[str, LiveRun] = {}
         self._tasks: dict[str, Future] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,3 +93,19 @@ class Registry:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None
+
+
+class Models:
+    """Models by name. A checkpoint is loaded once for everybody; a script begins anew."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, ChatModel] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, spec: str) -> ChatModel:
+        if spec.endswith(".jsonl"):
+            return load_model(spec)
+        with self._lock:
+            if spec not in self._loaded:
+                self._loaded[spec] = load_model(spec)
+            return self._loaded[spec]

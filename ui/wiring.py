@@ -26,7 +26,7 @@ def load_model(spec: str) -> ChatModel:
     if spec.startswith(("http://", "https://")):
         from ..agent.remote import RemoteModel
 
-        return RemoteModel.from_spec(spec, os.environ.get("SACCADE_API_KEY"))
+        return RemoteModel.from_spec(spec, os.environ.get("SACCADE_API_KEY")).acquaint()
     return load_script(Path(spec)) if spec.endswith(".jsonl") else load_engine(spec)
 
 

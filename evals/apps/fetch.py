@@ -38,11 +38,12 @@ def fetch_npm(package: str) -> Path:
     return _once(f"npm-{package}", fetch) / "package"
 
 
-def fetch_pip(requirement: str) -> Path:
-    """A folder for PYTHONPATH with `name==version` and what it needs."""
+def fetch_pip(requirement: str, alone: bool = False) -> Path:
+    """A folder for PYTHONPATH with `name==version` and what it needs; `alone`: without the latter."""
 
     def fetch(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip += ["--no-deps"] if alone else []
         _run([*pip, "--only-binary", ":all:", "--target", str(folder), requirement], requirement)
 
     return _once(f"pypi-{requirement}", fetch)

@@ -1,13 +1,16 @@
-"""A site with a button that counts, a field and a dangerous button; models that play scripts."""
+"""A site with a button that counts, a field and a dangerous button; models that play scripts; the web UI."""
 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+from saccade.tools.chromium import find_chromium, launch_flags
 
 PAGE = (
     b"<meta charset=utf-8><title>Counter</title><style>body{margin:0}button,input{display:block;width:100vw;"
@@ -52,3 +55,63 @@ def script(tmp_path: Path) -> Script:
         return str(path)
 
     return write
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def address(site: str, runs: Path) -> Iterator[str]:
+    pytest.importorskip("gradio")
+    from saccade.ui.app import create_app, launch_options
+    from saccade.ui.desk import Defaults
+
+    app = create_app(Defaults(url=site, runs=runs))
+    app.launch(**launch_options())
+    yield str(app.local_url)
+    app.close(verbose=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(None, own), args=launch_flags()
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(chromium: Browser, address: str) -> AsyncIterator[Page]:
+    page = await chromium.new_page(viewport={"width": 1280, "height": 860})
+    await visit(page, address)
+    yield page
+    await page.close()
+
+
+async def visit(page: Page, address: str) -> None:
+    await page.goto(address)
+    await expect(page.locator("#pause")).to_be_visible()
+    await expect(page.locator("#live .window")).to_be_visible()
+
+
+async def settings(page: Page, model: str | None = None, ask: str | None = None) -> None:
+    if not await page.locator("#kind").is_visible():
+        await page.get_by_role("button", name="Model and limits").click()
+    if ask:
+        await page.locator("#ask").get_by_label(ask).check()
+    if model:
+        await page.locator("#kind").get_by_label("Folder").check()
+        field = page.locator("#model textarea, #model input")
+        await expect(field).to_be_visible()
+        await field.fill(model)
+
+
+async def order(page: Page, task: str, model: str | None, ask: str | None = None) -> None:
+    await settings(page, model, ask)
+    await page.locator("#task textarea").fill(task)
+    await page.locator("#run").click()

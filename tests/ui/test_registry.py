@@ -112,7 +112,7 @@ async def test_a_question_is_answered_with_hands_on_the_page(start: Start):
     live = start(ASK, DONE)
     await until(live, "asking")
     assert live.question == "Which <i>name</i>?"
-    await live.act(Key(keys=["Tab"]))
+    await live.act(Key(keys=("Tab",)))
     live.answer("Ada")
     assert await told(live) == ["The user says: I did this in the page myself: pressed Tab."]
     assert live.steps[0].user_reply == "Ada"
@@ -162,4 +162,4 @@ async def test_the_builtin_model_is_heard_while_it_thinks(registry: Registry, si
 
 def test_what_was_typed_is_not_told():
     assert deed(Type(text="secret")) == "typed text"
-    assert deed(Key(keys=["s"])) == "pressed a key"
+    assert deed(Key(keys=("s",))) == "pressed a key"

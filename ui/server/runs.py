@@ -17,6 +17,7 @@ from pydantic import Field
 from ...agent import Agent
 from ...agent.journal import STATE, default_folder
 from ...tools.policy import NetworkPolicy
+from ..desk import free
 from ..liverun import LiveRun
 from ..registry import Registry
 from ..runs import FILES, export_run
@@ -279,9 +280,3 @@ def sent(path: Path) -> Response:
     return FileResponse(
         path, media_type=kind, filename=path.name, headers=headers, content_disposition_type=how
     )
-
-
-def free(folder: Path) -> Path:
-    """Several runs may start within a second."""
-    names = [folder, *(folder.with_name(f"{folder.name}-{count}") for count in range(2, 1000))]
-    return next(name for name in names if not name.exists())

@@ -91,9 +91,8 @@ def test_a_full_queue_is_429_with_retry_after():
 def test_a_client_that_leaves_stops_the_work(engine):
     with Running(create_app(engine)) as running:
         long = {**CHAT, "max_tokens": 7000, "logit_bias": {"258": -100, "256": -100}}
-        with httpx.stream(
-            "POST", f"{running.address}/chat/completions", json={**long, "stream": True}
-        ) as answer:
+        url = f"{running.address}/chat/completions"
+        with httpx.stream("POST", url, json={**long, "stream": True}) as answer:
             next(answer.iter_lines())
             assert busy(engine)
         assert until(lambda: not busy(engine))
@@ -113,6 +112,15 @@ def until(holds) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def test_a_slow_stream_is_kept_alive(engine):
+    with Running(create_app(engine, Settings(keep_alive_s=0.001))) as running:
+        url = f"{running.address}/chat/completions"
+        with httpx.stream("POST", url, json={**CHAT, "stream": True}) as answer:
+            lines = list(answer.iter_lines())
+    assert ": still here" in lines
+    assert lines[-2:] == ["data: [DONE]", ""] or lines[-1] == "data: [DONE]"
 
 
 def test_metrics_count(engine):
