@@ -6,7 +6,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -249,9 +249,17 @@ class Agent:
     async def _open(
         self, journal: Journal, limits: Limits, emit: Callable[[Event], None], stack: AsyncExitStack
     ) -> "Episode":
+        from ..tools import Browser
+
+        self.browser = self.browser or self._same_browser() or Browser()
+        loading = asyncio.to_thread(models.resolve, self.model)
+        if isinstance(self.browser, Browser) and not self.browser.started:
+            stack.push_async_callback(self.browser.close)
+            model, _ = await both(loading, self.browser.prepare())
+        else:
+            model = await loading
         from .episode import Episode
 
-        model = await asyncio.to_thread(models.resolve, self.model)
         browser = await self._open_browser(model, journal, stack)
         episode = Episode(self, model, browser, journal, limits, emit)
         if self._from is None:
@@ -276,9 +284,7 @@ class Agent:
 
     async def _open_browser(self, model: ChatModel, journal: Journal, stack: AsyncExitStack) -> "Browser":
         """A browser that runs already keeps its viewport and downloads folder, and outlives the run."""
-        from ..tools import Browser
-
-        self.browser = browser = self.browser or self._same_browser() or Browser()
+        browser = self.browser
         if not browser.started:
             browser.viewport = browser.viewport or model.preferences.viewport
             browser.downloads = browser.downloads or journal.folder / "downloads"
@@ -299,3 +305,12 @@ class Agent:
             tuple(viewport) if viewport else None,
             allow_hosts=header.get("allow_hosts", ()),
         )
+
+
+async def both(first: Awaitable[Any], second: Awaitable[Any]) -> tuple[Any, Any]:
+    """The results of two at once; when one fails, the other has come to its end as well."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    for it in done:
+        if isinstance(it, BaseException):
+            raise it
+    return done[0], done[1]

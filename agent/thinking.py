@@ -35,7 +35,7 @@ class Effort:
     reason: str
 
 
-def effort_for(asked: Thinking, steps: Sequence[Step]) -> Effort:
+def effort_for(asked: Thinking | Budget, steps: Sequence[Step]) -> Effort:
     """`fast` and `deep` are taken at their word; `auto` looks at the evidence. A `Budget` bounds both."""
     most = asked.max_tokens if isinstance(asked, Budget) else MOST_TOKENS
     first = min(FIRST_TOKENS, most)

@@ -32,7 +32,7 @@ from .launch import Options
 from .observation import Effect, Observation
 from .observe import look
 from .policy import NetworkPolicy
-from .session import Marks, Session, open_session
+from .session import Marks, Session, open_session, prepare_session
 
 _FRESH_S = 0.25
 _SECOND_LOOK_S = 0.3
@@ -115,6 +115,7 @@ class Browser:
             uploads=tuple(uploads),
         )
         self._session: Session | None = None
+        self._prepared: Session | None = None
         self._seen: Observation | None = None
         self._bare: Image.Image | None = None
         self._seen_at: Marks | None = None
@@ -129,6 +130,14 @@ class Browser:
     ) -> None:
         await self.close()
 
+    async def prepare(self) -> None:
+        """Start the program behind it, which takes most of `start`'s time and needs no viewport. Optional.
+
+        Raises BrowserError: no browser found.
+        """
+        if not (self.started or self._prepared or self.cdp_url or self.share):
+            self._prepared = await prepare_session(self._options, self.policy)
+
     async def start(self) -> None:
         """Open the browser and the first page; does nothing when it runs already.
 
@@ -139,7 +148,8 @@ class Browser:
         downloads = Path(self.downloads) if self.downloads is not None else None
         options = replace(self._options, viewport=self.viewport, downloads=downloads)
         beside = self.share._running() if self.share is not None else None
-        session = await open_session(options, self.policy, beside)
+        prepared, self._prepared = self._prepared, None
+        session = await open_session(options, self.policy, beside, prepared)
         if self.url is not None:
             url = full_url(self.url)
             self.policy.allow_url(url)
@@ -151,7 +161,8 @@ class Browser:
 
     async def close(self) -> None:
         """Close the browser, or let go of a foreign one; may be called twice."""
-        session, self._session, self._seen = self._session, None, None
+        session, self._session, self._seen = self._session or self._prepared, None, None
+        self._prepared = None
         if session is not None:
             await session.close()
 

@@ -13,7 +13,7 @@ from .geometry import Point
 from .tab import LiveTab
 from .world import World
 
-_ASK_S = 0.5
+_ASK_S, _WHOLE_S = 0.5, 1.5  # twins are looked for in the whole document
 _DEEPEST = 5  # frames of other origins within each other
 
 
@@ -23,7 +23,8 @@ async def element_at(tab: LiveTab, point: Point, whole: bool = False) -> Element
     def question(x: float, y: float, left: float, top: float) -> str:
         return f"at({x}, {y}, {_js(whole)}, {left}, {top})"
 
-    return await _describe(tab, await tab.world(), question, (*point, 0, 0))
+    seconds = _WHOLE_S if whole else _ASK_S
+    return await _describe(tab, await tab.world(), question, (*point, 0, 0), seconds)
 
 
 async def focused_element(tab: LiveTab) -> Element | None:
@@ -32,7 +33,7 @@ async def focused_element(tab: LiveTab) -> Element | None:
     def question(x: float, y: float, left: float, top: float) -> str:
         return f"focused(true, {left}, {top})"
 
-    return await _describe(tab, await tab.world(), question, (0, 0, 0, 0))
+    return await _describe(tab, await tab.world(), question, (0, 0, 0, 0), _WHOLE_S)
 
 
 async def find_element(tab: LiveTab, element: Element) -> Point | None:
@@ -41,17 +42,22 @@ async def find_element(tab: LiveTab, element: Element) -> Point | None:
 
 
 async def _describe(
-    tab: LiveTab, world: World, question: Callable[..., str], place: Sequence[float], depth: int = 0
+    tab: LiveTab,
+    world: World,
+    question: Callable[..., str],
+    place: Sequence[float],
+    seconds: float,
+    depth: int = 0,
 ) -> Element | None:
     """`place`: where to look in this world's frame, then where the frame begins in the viewport."""
-    found = await world.ask(f"saccadeElements.{question(*place)}", _ASK_S)
+    found = await world.ask(f"saccadeElements.{question(*place)}", seconds)
     if not found:
         return None
     hop = found.pop("hop", None)
     if hop is None:
         return Element.from_dict({**found, "frame": await world.ask("location.href") if depth else None})
     inner = await _world_inside(tab, world, hop["path"]) if depth < _DEEPEST else None
-    deeper = inner and await _describe(tab, inner, question, hop["point"], depth + 1)
+    deeper = inner and await _describe(tab, inner, question, hop["point"], seconds, depth + 1)
     if not deeper:
         return Element.from_dict({**found, "frame": found["src"]})
     return replace(deeper, frames=(*hop["path"], *deeper.frames))

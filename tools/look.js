@@ -34,8 +34,8 @@ globalThis.saccade ??= (() => {
 
   const ends = (it) =>
     it.playState === "running" && it.effect?.getComputedTiming().endTime < LONGEST_ANIMATION_MS;
-  const animationsEnd = () =>
-    Promise.allSettled(document.getAnimations().filter(ends).map((it) => it.finished));
+  const animating = () => document.getAnimations().filter(ends);
+  const animationsEnd = () => Promise.allSettled(animating().map((it) => it.finished));
 
   // What asked.js has seen the page ask for since the last time.
   const asked = () => {
@@ -55,7 +55,7 @@ globalThis.saccade ??= (() => {
       scroll: [scrollX, scrollY,
         Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
       focus: focused(), takes: (focus?.localName === "input" && FORMS[focus.type]) || null,
-      asked: asked(), busy: patience === LONGEST_WORK_MS && atWork(),
+      asked: asked(), busy: (patience === LONGEST_WORK_MS && atWork()) || animating().length > 0,
     };
   };
 

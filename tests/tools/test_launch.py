@@ -168,3 +168,30 @@ async def test_the_driver_keeps_what_it_compiled_and_leaves_the_environment_alon
     await driver.stop()
     assert "NODE_COMPILE_CACHE" not in os.environ
     assert any(it.is_file() for it in (tmp_path / "saccade" / "driver").rglob("*"))
+
+
+async def test_a_browser_may_be_prepared_before_its_viewport_is_known(site: Site):
+    browser = Browser(site.page("/prepared", "<h1>here</h1>"))
+    await browser.prepare()
+    process = browser._prepared.process if browser._prepared else None
+    assert process is not None
+    assert not browser.started
+    browser.viewport = (500, 400)
+    async with browser:
+        assert browser._running().process is process
+        assert (await browser.observe()).image.size == (500, 400)
+        await browser.prepare()  # nothing left to prepare
+        assert browser._prepared is None
+    assert not process.alive
+
+
+async def test_what_was_prepared_is_closed(site: Site):
+    browser = Browser()
+    await browser.prepare()
+    process = browser._prepared.process if browser._prepared else None
+    await browser.close()
+    assert process is not None
+    assert process.browser is not None
+    assert not process.browser.is_connected()
+    with pytest.raises(BrowserError, match="no browser at"):
+        await Browser(executable="/nowhere/chromium").prepare()

@@ -24,12 +24,15 @@ WAYS = {
     "database": "const t = db.result.transaction('s', 'readwrite'); t.objectStore('s').put(1, 1);"
     " t.oncomplete = show",
     "idle": "requestIdleCallback(show)",
+    "transition": "move(() => { end.ontransitionend = (it) => it.propertyName === 'translate' && show();"
+    " end.style.translate = end.style.translate ? '' : '40px' })",
     "busy": "setTimeout(() => { const s = performance.now(); while (performance.now() - s < 60); show() })",
 }
 LATELY = """<button style='width:200px;height:90px' onclick='go()'>go</button>
 <h1 id=end>0</h1><p id=spot class=at>x
 <script>
   let n = 0, seen = 0;
+  end.style.transition = "translate .2s";
   const show = () => { end.textContent = ++n; end.style.background = n % 2 ? "red" : "blue" };
   const wait = "const s = performance.now(); while (performance.now() - s < 8);";
   const work = `onmessage = () => { ${wait} postMessage(0) }`;
@@ -38,6 +41,12 @@ LATELY = """<button style='width:200px;height:90px' onclick='go()'>go</button>
   const db = indexedDB.open("x");
   db.onupgradeneeded = () => db.result.createObjectStore("s");
   if (WATCH) new IntersectionObserver(() => seen++ && show()).observe(spot);
+  const move = (then) => {
+    let k = 25;
+    const c = new MessageChannel(), start = performance.now();
+    c.port1.onmessage = () => performance.now() - start < k ? c.port2.postMessage(0) : then();
+    c.port2.postMessage(0);
+  };
   const go = () => { WAY };
 </script>"""
 
