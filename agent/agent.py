@@ -6,7 +6,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,10 +45,13 @@ class Agent:
     run = Agent("Find the cheapest lamp", browser=Browser("https://shop.example"), output=Lamp).run_sync()
     print(run.success, run.output)
 
+    `pause`, `resume`, `tell` and `stop` may be called from any thread while it runs; see docs/agent.md.
+
     model: "builtin", a path, a server's address, an object with the ChatModel protocol, or a function that
         loads one.
     browser: started, and then closed, only if it is not running yet; without one, a new one starts empty.
-    thinking: "fast", "deep", or "auto": decided per step from what happened so far.
+    thinking: "fast", "deep", or "auto": decided per step from what happened so far; as a `Budget`, with
+        the most tokens of one thought.
     out: the run's folder (default `runs/<timestamp>-<slug>`). scrub passes every string on its way there.
     until: what must hold on the page: JavaScript, "css=...", "text=...", "url=...", or a function of the
         Playwright page. It wins over the model's own word.
@@ -56,9 +59,9 @@ class Agent:
     verify: True, or a model that judges the last screenshots before a success counts.
     tools: functions with type hints that become actions (see `tool`).
     secrets: by name; the model types "{{name}}", the browser gets the value, on its hosts alone.
-    approve(action, observation) -> bool: may deny an action; asked as `ask_before` says: "always" (the
-        default with `approve`), "risky" by fixed rules, "never". Under "risky" without `approve`, nothing
-        risky is done.
+    approve(action, observation) -> bool | str: may deny an action, a string says why; asked as `ask_before`
+        says: "always" (the default with `approve`), "risky" by fixed rules, "never". Under "risky" without
+        `approve`, nothing risky is done.
     ask_user(question) -> str: answers the model. on_step(step) sees each step; these three may be async.
     on_event(event): sees everything, at once.
     max_context: the most tokens of a conversation. zoom: a second, enlarged look at small targets.
@@ -93,6 +96,7 @@ class Agent:
             raise InputError("the task is empty; say in a sentence what is to be done")
         self.task = task.strip()
         self.model = model
+        self.spec = model if isinstance(model, str) else None
         self.browser: Any = browser
         self.thinking: Thinking = thinking
         self.out = out
@@ -245,16 +249,24 @@ class Agent:
     async def _open(
         self, journal: Journal, limits: Limits, emit: Callable[[Event], None], stack: AsyncExitStack
     ) -> "Episode":
+        from ..tools import Browser
+
+        self.browser = self.browser or self._same_browser() or Browser()
+        loading = asyncio.to_thread(models.resolve, self.model)
+        if isinstance(self.browser, Browser) and not self.browser.started:
+            stack.push_async_callback(self.browser.close)
+            model, _ = await both(loading, self.browser.prepare())
+        else:
+            model = await loading
         from .episode import Episode
 
-        model = await asyncio.to_thread(models.resolve, self.model)
         browser = await self._open_browser(model, journal, stack)
         episode = Episode(self, model, browser, journal, limits, emit)
         if self._from is None:
             journal.begin(
                 task=self.task,
                 model=model.name,
-                spec=self.model if isinstance(self.model, str) else None,
+                spec=self.spec,
                 thinking=self.thinking,
                 limits=asdict(limits),
                 until=self.until if isinstance(self.until, str) else None,
@@ -272,9 +284,7 @@ class Agent:
 
     async def _open_browser(self, model: ChatModel, journal: Journal, stack: AsyncExitStack) -> "Browser":
         """A browser that runs already keeps its viewport and downloads folder, and outlives the run."""
-        from ..tools import Browser
-
-        browser = self.browser or self._same_browser() or Browser()
+        browser = self.browser
         if not browser.started:
             browser.viewport = browser.viewport or model.preferences.viewport
             browser.downloads = browser.downloads or journal.folder / "downloads"
@@ -295,3 +305,12 @@ class Agent:
             tuple(viewport) if viewport else None,
             allow_hosts=header.get("allow_hosts", ()),
         )
+
+
+async def both(first: Awaitable[Any], second: Awaitable[Any]) -> tuple[Any, Any]:
+    """The results of two at once; when one fails, the other has come to its end as well."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    for it in done:
+        if isinstance(it, BaseException):
+            raise it
+    return done[0], done[1]

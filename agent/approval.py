@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..tools.actions import AcceptDialog, Goto, Key, NewTab, Type, UploadFile
-from .target import Target
+from ..tools.element import Element
 from .usertools import UseTool
 
 Ask = Literal["never", "risky", "always"]
@@ -29,7 +29,7 @@ WORDS = {
 _RULES = {reason: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for reason, words in WORDS.items()}
 
 
-def risk_of(action: Any, targets: Mapping[str, Target], url: str) -> str | None:
+def risk_of(action: Any, targets: Mapping[str, Element], url: str) -> str | None:
     """Why this should be approved by a person, in a few words; None for what can be undone or only looks."""
     match action:
         case UseTool(tool=tool):
@@ -52,7 +52,7 @@ def risk_of(action: Any, targets: Mapping[str, Target], url: str) -> str | None:
     return None
 
 
-def _press_risk(target: Target) -> str | None:
+def _press_risk(target: Element) -> str | None:
     if target.foreign:
         return "presses something in a frame of another site"
     reason = next((reason for reason, rule in _RULES.items() if rule.search(target.name)), None)
@@ -61,11 +61,11 @@ def _press_risk(target: Target) -> str | None:
     return f"submits a form with a card or a password ({target.describe()})" if _sends(target) else None
 
 
-def _enter_risk(target: Target) -> str | None:
+def _enter_risk(target: Element) -> str | None:
     return f"submits a form with a card or a password (from {target.describe()})" if _sends(target) else None
 
 
-def _sends(target: Target) -> bool:
+def _sends(target: Element) -> bool:
     return target.pays and target.submits == "post"
 
 

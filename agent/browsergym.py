@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..errors import ActionError, InputError
 from ..tools import actions as act
-from ..tools.geometry import Geometry
+from ..tools.geometry import Geometry, Point
 from ..tools.observation import Effect, Observation
 from ..vision.screen import changed_fraction
 
@@ -212,6 +212,12 @@ class GymBrowser:
 
     async def inspect(self, expression: str) -> None:
         """A gym shows pixels; nothing more is asked of its page."""
+
+    async def element_at(self, point: Point) -> None:
+        """See `inspect`."""
+
+    async def focused(self) -> None:
+        """See `inspect`."""
 
     async def observe(self) -> Observation:
         image = Image.fromarray(np.asarray(self._obs["screenshot"], dtype=np.uint8)).convert("RGB")

@@ -10,12 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ActionError
+from ..tools.element import Element
 from ..tools.observation import Observation
 from .approval import risk_of
 from .calls import Call, Vocabulary
 from .protocol import NO_USAGE, ChatModel, Thinking, ToolCall, Usage
 from .run import Step
-from .target import Target, targets_of
+from .target import targets_of
 from .thinking import FIRST_TOKENS, Budget, Effort, effort_for
 from .zoom import Zoom, closer, crop_box, mapped, refined, worth_it
 
@@ -34,7 +35,7 @@ class Turn:
     call: ToolCall | None = None
     action: Call | None = None
     error: str | None = None
-    targets: dict[str, Target] = field(default_factory=dict)
+    targets: dict[str, Element] = field(default_factory=dict)
     risk: str | None = None
     further: tuple[ToolCall, ...] = ()
     continues: bool = False

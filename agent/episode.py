@@ -12,11 +12,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+import numpy as np
 from playwright.async_api import Error as PageError
 
 from ..errors import ActionError, ContextError, PolicyError, SaccadeError
 from ..tools.actions import Action, Answer, AskUser, Terminate
+from ..tools.element import Element
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
 from ..vision.screen import same
@@ -34,7 +35,6 @@ from .results import Finish
 from .run import Outcome, Run, Step, Timings
 from .secrets import Secrets
 from .state import take_state
-from .target import Target
 from .usertools import UseTool
 
 if TYPE_CHECKING:
@@ -138,17 +138,17 @@ class Episode:
         """The picture and what `resume` needs, to disk; the picture's fingerprint."""
         name = f"{len(self.steps):03d}"
         screen, _, _ = await asyncio.gather(
-            asyncio.to_thread(fingerprint, observation.image),
-            asyncio.to_thread(self.journal.save_screenshot, name, observation.image),
+            asyncio.to_thread(fingerprint, observation.pixels),
+            asyncio.to_thread(self.journal.save_screenshot, name, observation),
             self._save_state(),
         )
         return screen
 
     async def decide(self, observation: Observation) -> Turn:
         """The next call of the last reply while the page is as it was, else a new reply."""
-        undisturbed = not self._told and self._undisturbed(observation)
+        undisturbed = bool(self._queue) and not self._told and self._undisturbed(observation)
         self._last = observation
-        if self._queue and undisturbed:
+        if undisturbed:
             call, *further = self._queue
             return await self.decider.follow_up(call, tuple(further), observation)
         if self._queue:
@@ -269,7 +269,7 @@ class Episode:
 
     async def _save_final(self) -> Observation:
         final = await self.secrets.cover(await self.browser.observe(), self.browser)
-        self.final_path = self.journal.save_screenshot("final", final.image)
+        self.final_path = self.journal.save_screenshot("final", final)
         return final
 
     async def _save_state(self) -> None:
@@ -281,7 +281,7 @@ class Episode:
                 return
 
 
-def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Target]) -> bool:
+def changed_elsewhere(before: Observation, after: Observation, targets: Sequence[Element]) -> bool:
     """Whether anything changed that does not lie on one of the targets, or just around it."""
     if before.image.size != after.image.size:
         return True
@@ -308,9 +308,9 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     return Timings(observe_s, vision, prefill, decode, act_s)
 
 
-def fingerprint(image: Image.Image) -> str:
+def fingerprint(pixels: np.ndarray) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(image.tobytes(), usedforsecurity=False).hexdigest()[:16]
+    return sha1(pixels.data, usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ..errors import InputError
+from ..tools.observation import Observation
 from .run import Run, Step, read_folder
 
 Scrub = Callable[[str], str]
@@ -76,13 +76,9 @@ class Journal:
     def picture(self, name: str) -> Path:
         return self.folder / f"{name}.png"
 
-    def save_screenshot(self, name: str, image: Image.Image) -> Path:
-        """OpenCV encodes in half of Pillow's time, and lets other threads run meanwhile."""
-        import cv2
-
-        pixels = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        self.picture(name).write_bytes(data.tobytes())
+    def save_screenshot(self, name: str, seen: Observation) -> Path:
+        """As the browser encoded it, unless something was drawn on it since."""
+        self.picture(name).write_bytes(seen.png or _encode(seen.pixels))
         return self.picture(name)
 
     def append(self, step: Step) -> None:
@@ -129,6 +125,14 @@ def scrub_strings(value: Any, scrub: Scrub) -> Any:
     if isinstance(value, list | tuple):
         return [scrub_strings(item, scrub) for item in value]
     return value
+
+
+def _encode(pixels: np.ndarray) -> bytes:
+    """A PNG. OpenCV takes half of Pillow's time, and lets other threads run meanwhile."""
+    import cv2
+
+    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return data.tobytes()
 
 
 def _make_writable(folder: Path) -> list[Path]:

@@ -48,7 +48,10 @@ class People:
             why = risk or "every action does"
             return f"this needs a person's approval ({why}), and nobody is there to give it"
         self.emit(NeedsApproval(action, risk))
-        return None if await value_of(self.approve(action, observation)) else NOT_APPROVED
+        verdict = await value_of(self.approve(action, observation))
+        if isinstance(verdict, str):
+            return f"{NOT_APPROVED}: {verdict}"
+        return None if verdict else NOT_APPROVED
 
     async def answer(self, question: str) -> str | None:
         """What the user says; None when nobody is there."""

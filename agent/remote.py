@@ -18,10 +18,11 @@ from ..tools.actions import ACTIONS, FUNCTION_NAME, parse_action
 from .protocol import Preferences, Reply
 from .wire import PictureFormat, Pictures, from_wire, to_wire
 
-Dialect = Literal["qwen", "dashscope", "openai"]
+Dialect = Literal["qwen", "dashscope", "openai", "saccade"]
 RETRIED = (408, 409, 429, 500, 502, 503, 504)
 LONGEST_PAUSE_S = 20.0
 THINKING_TOKENS = 2048
+ACQUAINT_S = 5.0
 
 
 class RemoteModel:
@@ -30,8 +31,9 @@ class RemoteModel:
     run = Agent("Find the cheapest lamp", model).run_sync()
 
     model: its name on the server; None takes the only one that the server offers.
-    dialect: how thinking is switched. "qwen" through `chat_template_kwargs` (vLLM, SGLang, `saccade serve`),
-        "dashscope" through `enable_thinking` and `thinking_budget`, "openai" not at all.
+    dialect: how thinking is switched. "qwen" through `chat_template_kwargs` (vLLM, SGLang), "dashscope" by
+        `enable_thinking` and `thinking_budget`, "openai" not at all; "saccade" with a budget, and one call
+        that is certain to be valid (`saccade serve`, see `acquaint`).
     timeout_s: for one whole reply. retries: after a lost connection or a busy server, with growing pauses.
     repairs: how often a reply without a valid call is asked for again.
     options: further fields of each request, such as {"temperature": 0.2}.
@@ -77,6 +79,26 @@ class RemoteModel:
         url = parts._replace(fragment="").geturl()
         return cls(url, name or None, api_key, dialect=cast(Dialect, dialect))
 
+    def acquaint(self) -> "RemoteModel":
+        """Ask the server what it is: `saccade serve` tells the viewport and the memory that its model was
+        trained on, and takes more than others do. Those, and one that does not answer, stay as they are; so
+        does a dialect that was chosen.
+        """
+        if self.dialect != "qwen":
+            return self
+        local = urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+        try:
+            with httpx.Client(timeout=ACQUAINT_S, headers=self._headers, trust_env=not local) as http:
+                models = http.get(f"{self.base_url}/models").json()["data"]
+            (card,) = [it for it in models if self.name in ("", it["id"]) and "saccade" in it]
+            wishes = card["saccade"]
+            viewport = tuple(wishes["viewport"]) if wishes["viewport"] else None
+            self.preferences = Preferences(viewport, wishes["memory"])
+            self.name, self.dialect = card["id"], "saccade"
+        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            pass  # its first reply will say what is wrong, if anything is
+        return self
+
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> Reply:
         """Raises ModelError: unreachable, refused, not understood; ContextError: the prompt does not fit."""
         start = perf_counter()
@@ -107,6 +129,8 @@ class RemoteModel:
         body = {"model": self.name, "messages": sent, "max_tokens": self.max_tokens, **self.options}
         if tools:
             body |= {"tools": tools}
+        if tools and self.dialect == "saccade":
+            body |= {"tool_choice": "required", "parallel_tool_calls": False}
         body |= thinking_fields(self.dialect, thinking)
         answer = await self._send(lambda: http.post(f"{self.base_url}/chat/completions", json=body))
         verbs = list(ACTIONS) if FUNCTION_NAME in _names(tools) else []
@@ -176,6 +200,9 @@ def thinking_fields(dialect: Dialect, thinking: str) -> dict[str, Any]:
     if dialect == "dashscope":
         budget = getattr(thinking, "max_tokens", THINKING_TOKENS)
         return {"enable_thinking": deep, **({"thinking_budget": budget} if deep else {})}
+    if dialect == "saccade":
+        budget = getattr(thinking, "max_tokens", None)
+        return {"thinking": {"mode": thinking, **({"budget": budget} if budget is not None else {})}}
     return {"chat_template_kwargs": {"enable_thinking": deep}}
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ActionError, PolicyError
 from ..tools.actions import ACTIONS, Answer, AskUser, Goto, NewTab, Terminate
+from ..tools.element import Element
 from ..tools.observation import Observation
 from .calls import Recorded, Vocabulary
 from .conditions import Condition, holds
@@ -20,7 +21,7 @@ from .match import find_again
 from .memory import image_part, text_part, user
 from .run import Run, Step
 from .secrets import Secret, Secrets
-from .target import POINTS, Target, find_target, targets_of
+from .target import POINTS, targets_of
 from .usertools import UseTool
 
 if TYPE_CHECKING:
@@ -137,12 +138,12 @@ class Replayer:
         if action.action in ("scroll", "hscroll", "mouse_move") and not (target and target.named):
             return Found(getattr(action, name), "place")
         if target is not None and target.named:
-            point = await find_target(self.browser, target)
+            point = await self.browser.find(target)
             if point is not None:
                 return Found(seen.geometry.css_to_relative(point), "name")
         return self.by_picture(step, name, target, seen) or await self.by_model(step, name, seen)
 
-    def by_picture(self, step: Step, name: str, target: Target | None, seen: Observation) -> Found | None:
+    def by_picture(self, step: Step, name: str, target: Element | None, seen: Observation) -> Found | None:
         before = step.screenshot
         if before.size != seen.image.size:
             return None

@@ -17,10 +17,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from ..errors import InputError
-from ..tools.observation import Effect, Hit
+from ..tools.element import Element
+from ..tools.observation import Effect
 from .calls import Call, read_recorded
 from .protocol import NO_USAGE, ToolCall, Usage
-from .target import Target
 
 Status = Literal["success", "failure", "limit", "needs_user", "interrupted", "error"]
 
@@ -72,7 +72,7 @@ class Step:
     result: str | None = None
     told: tuple[str, ...] = ()
     note: str | None = None
-    targets: Mapping[str, Target] = field(default_factory=dict)
+    targets: Mapping[str, Element] = field(default_factory=dict)
     continues: bool = False
     thinking: str = "auto"
     confidence: float | None = None
@@ -144,7 +144,7 @@ class Step:
                 "action": read_recorded(values["action"]),
                 "effect": _effect(values["effect"]),
                 "told": tuple(values.get("told", ())),
-                "targets": {k: Target.from_dict(v) for k, v in values.get("targets", {}).items()},
+                "targets": {k: Element.from_dict(v) for k, v in values.get("targets", {}).items()},
                 "usage": Usage(**_known(Usage, values["usage"])),
                 "timings": Timings(**_known(Timings, values["timings"])),
             }
@@ -340,7 +340,7 @@ def _effect(values: Mapping[str, Any] | None) -> Effect | None:
     hit = values.get("hit")
     regions = tuple(tuple(region) for region in values.get("regions", ()))
     known = {**_known(Effect, values), "regions": regions}
-    return Effect(**{**known, "hit": Hit(**{**_known(Hit, hit), "box": tuple(hit["box"])}) if hit else None})
+    return Effect(**{**known, "hit": Element.from_dict(hit) if hit else None})
 
 
 def _mode_cost(steps: list[Step]) -> ModeCost:

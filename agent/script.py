@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..tools.element import Element
 from ..tools.keys import playwright_key
 from .replay import reason_to_skip
 from .run import Run, Step, read_folder
 from .secrets import PLACE
-from .target import Target
 
+NO_ARIA = ("canvas", "video")  # roles of our own making, which Playwright does not look for
 HEAD = '''"""{task}
 
 Recorded with Saccade on {today}; needs Playwright alone.
@@ -203,17 +204,18 @@ def _act(step: Step, start: str) -> Iterator[str]:
             yield "page = page.context.pages[-1]"
 
 
-def _locator(target: Target | None) -> str | None:
+def _locator(target: Element | None) -> str | None:
     """By role and name, as people name it; the number only where several share both."""
-    if target is None or not target.named:
+    if target is None or not target.named or target.role in NO_ARIA:
         return None
+    place = "page" + "".join(f".frame_locator({path!r})" for path in target.frames)
     match target.role:
         case "password":
-            found = f"page.get_by_label({target.name!r}, exact=True)"
+            found = f"{place}.get_by_label({target.name!r}, exact=True)"
         case "summary":
-            found = f"page.locator('summary', has_text={target.name!r})"
+            found = f"{place}.locator('summary', has_text={target.name!r})"
         case role:
-            found = f"page.get_by_role({role!r}, name={target.name!r}, exact=True)"
+            found = f"{place}.get_by_role({role!r}, name={target.name!r}, exact=True)"
     return f"{found}.nth({target.nth})" if target.twins > 1 else found
 
 

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw
 
 from ..errors import InputError, PolicyError
 from ..tools.actions import Action, Type
+from ..tools.element import Element
 from ..tools.observation import Observation
-from .target import Target
 
 if TYPE_CHECKING:
     from ..tools import Browser
@@ -58,7 +58,7 @@ class Secrets:
         lines = [f"{{{{{name}}}}} on {', '.join(it.hosts)}" for name, it in self._secrets.items()]
         return "You may type these placeholders; their values stay unseen: " + "; ".join(lines)
 
-    def fill(self, action: Action, url: str, targets: Mapping[str, Target]) -> Action:
+    def fill(self, action: Action, url: str, targets: Mapping[str, Element]) -> Action:
         """The action as the browser does it. Raises PolicyError where a secret does not belong."""
         if not isinstance(action, Type) or not self._secrets:
             return action
@@ -91,7 +91,7 @@ class Secrets:
             dialog=self.scrub(seen.dialog) if seen.dialog else seen.dialog,
         )
 
-    def _value(self, place: re.Match[str], url: str, targets: Mapping[str, Target]) -> str:
+    def _value(self, place: re.Match[str], url: str, targets: Mapping[str, Element]) -> str:
         secret = self._secrets.get(place[1])
         if secret is None:
             return place[0]

@@ -35,18 +35,20 @@ class Effort:
     reason: str
 
 
-def effort_for(asked: Thinking, steps: Sequence[Step]) -> Effort:
-    """`fast` and `deep` are taken at their word; `auto` looks at the evidence."""
+def effort_for(asked: Thinking | Budget, steps: Sequence[Step]) -> Effort:
+    """`fast` and `deep` are taken at their word; `auto` looks at the evidence. A `Budget` bounds both."""
+    most = asked.max_tokens if isinstance(asked, Budget) else MOST_TOKENS
+    first = min(FIRST_TOKENS, most)
     if asked != "auto":
-        return Effort(Budget("deep", MOST_TOKENS) if asked == "deep" else asked, "as asked")
+        return Effort(Budget("deep", most) if asked == "deep" else asked, "as asked")
     if not steps:
-        return Effort(Budget("deep", FIRST_TOKENS), "the first step")
+        return Effort(Budget("deep", first), "the first step")
     troubles = count_troubles(steps)
     if troubles:
-        tokens = min(FIRST_TOKENS * 2 ** (troubles - 1), MOST_TOKENS)
+        tokens = min(FIRST_TOKENS * 2 ** (troubles - 1), most)
         return Effort(Budget("deep", tokens), reason_of(steps))
     if steps[-1].confidence is not None and steps[-1].confidence < UNSURE:
-        return Effort(Budget("deep", FIRST_TOKENS), "low confidence")
+        return Effort(Budget("deep", first), "low confidence")
     return Effort("fast", "routine")
 
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from ..errors import ActionError
 from ..tools.actions import parse_action
+from ..tools.element import Element
 from ..tools.geometry import Geometry
 from ..tools.observation import Observation
 from .memory import image_part, text_part, user
 from .protocol import ToolCall
-from .target import Target
 
 Zoom = Literal["never", "auto", "always"]
 SHARE = 0.35
@@ -24,7 +24,7 @@ UNSURE = 0.5
 Box = tuple[int, int, int, int]
 
 
-def worth_it(zoom: Zoom, action: Any, target: Target | None, confidence: float | None) -> bool:
+def worth_it(zoom: Zoom, action: Any, target: Element | None, confidence: float | None) -> bool:
     """`auto`: the target is small, or the model is not sure."""
     if zoom == "never" or getattr(action, "coordinate", None) is None:
         return False

@@ -39,6 +39,7 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("bench/results"))
     options.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options.add_argument("--memory", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    options.add_argument("--walk", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options.add_argument("--checkpoint", type=Path, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -48,12 +49,16 @@ def main() -> None:
     if chosen.memory:
         print(peak_bytes(chosen.memory, chosen.checkpoint))
         return
+    if chosen.walk:
+        print(json.dumps(WALKERS[chosen.walk](chosen.checkpoint, chosen.steps)))
+        return
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = make_checkpoint(Path(folder))
         speeds = compare_speed(checkpoint, chosen.threads, chosen.rounds)
-        memory = {side: measure_memory(side, checkpoint, chosen.threads) for side in ("ours", "theirs")}
-        engine, peer = Engine.from_pretrained(checkpoint), load_peers(checkpoint)[EXPERTS[0]]
-        steps = compare_steps(engine, peer, chosen.steps)
+        fresh = ["--checkpoint", checkpoint, "--threads", chosen.threads, "--steps", chosen.steps]
+        memory = {side: in_a_process("--memory", side, *fresh) for side in ("ours", "theirs")}
+        ours, theirs = (in_a_process("--walk", side, *fresh) for side in ("ours", "theirs"))
+        steps = [row | theirs.get(str(row["step"]), {}) for row in ours]
     report(speeds, memory, steps, chosen)
 
 
@@ -77,9 +82,12 @@ def ours_text(engine: Engine, seed: int) -> dict[str, float]:
     letters = np.random.default_rng(seed).integers(97, 123, PROMPT - 20, dtype=np.uint8)
     talk = [{"role": "user", "content": letters.tobytes().decode()}]
     reply = engine.generate(talk, max_tokens=WRITTEN, thinking="fast").finish()
-    assert reply.usage.answer_tokens == WRITTEN
-    prefill = reply.timings["prefill"] / (reply.usage.prompt_tokens - reply.usage.cached_tokens)
-    return {"prefill": prefill * PROMPT, "decode": reply.timings["decode"] / (WRITTEN - 1)}
+    usage = reply.usage
+    assert usage.thinking_tokens + usage.answer_tokens == WRITTEN
+    prefill = reply.timings["prefill"] / (usage.prompt_tokens - usage.cached_tokens)
+    # What closes an empty thought is fed at once, no step of its own; else the prompt gives the first token.
+    written = usage.answer_tokens - (usage.thinking_tokens == 0)
+    return {"prefill": prefill * PROMPT, "decode": reply.timings["decode"] / written}
 
 
 @torch.inference_mode()
@@ -184,10 +192,11 @@ def peak_bytes(side: str, checkpoint: Path) -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def measure_memory(side: str, checkpoint: Path, threads: int) -> int:
-    command = [sys.executable, "-m", "bench", "engine", "--memory", side, "--threads", str(threads)]
-    done = subprocess.run([*command, "--checkpoint", checkpoint], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1])
+def in_a_process(*options: Any) -> Any:
+    """What this program says with these options, in a process of its own: see `Side`."""
+    command = [sys.executable, "-m", "bench", "engine", *map(str, options)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def conversation(steps: int) -> list[dict]:
@@ -200,10 +209,10 @@ def conversation(steps: int) -> list[dict]:
     return talk[:-1]
 
 
-def compare_steps(engine: Engine, peer: Any, steps: int) -> list[dict[str, float]]:
-    """Time to the first token at each step, ours through the engine, theirs from the whole history."""
+def walk_ours(checkpoint: Path, steps: int) -> list[dict[str, float]]:
+    """Time to the first token at each step, through the engine."""
+    engine, talk = Engine.from_pretrained(checkpoint), conversation(steps)
     rows: list[dict[str, float]] = []
-    talk, processor = conversation(steps), peer_processor()
     for run in range(WALKS):
         engine = Engine(engine.model, engine.chat, engine.processor)  # nothing is known of the last walk
         for step in range(1, steps + 1):
@@ -212,11 +221,21 @@ def compare_steps(engine: Engine, peer: Any, steps: int) -> list[dict[str, float
             if run == 0:
                 rows.append({"step": step, "tokens": usage.prompt_tokens, "cached": usage.cached_tokens})
             rows[step - 1]["ours"] = min(rows[step - 1].get("ours", seconds), seconds)
-    for row in rows:
-        if row["step"] in PEER_STEPS:
-            row["theirs"] = their_step(engine, peer, processor, talk[: 2 * int(row["step"]) - 1])
-        print(json.dumps(row), flush=True)
     return rows
+
+
+def walk_theirs(checkpoint: Path, steps: int) -> dict[int, dict[str, float]]:
+    """The same from the whole history, at some of the steps."""
+    engine, peer = Engine.from_pretrained(checkpoint), load_peers(checkpoint)[EXPERTS[0]]
+    talk, processor = conversation(steps), peer_processor()
+    return {
+        step: {"theirs": their_step(engine, peer, processor, talk[: 2 * step - 1])}
+        for step in PEER_STEPS
+        if step <= steps
+    }
+
+
+WALKERS = {"ours": walk_ours, "theirs": walk_theirs}
 
 
 @torch.inference_mode()

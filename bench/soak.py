@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from saccade.errors import SaccadeError
+from saccade.model.chat import Prompt
 from saccade.model.engine import Engine, Generation, Limits
 from saccade.model.mtp import MultiTokenPredictor
 from saccade.model.sampling import Sampling
@@ -79,6 +80,8 @@ class Soak:
                 warm = max(warm, resident_bytes())
             else:
                 peak = max(peak, resident_bytes())
+        while self.engine.scheduler.busy:  # it tells the end of a reply before it lets go of it
+            time.sleep(0.01)
         self.engine.prefixes.shrink(0)
         gc.collect()
         growth = peak / warm - 1 if warm else 0.0
@@ -130,24 +133,30 @@ class Soak:
         talk[:] = [*messages, {"role": "assistant", "content": generation.reply.text or "."}]
         if self.random.random() < CHECKED:
             self.counts["checked"] += 1
-            self.counts["wrong"] += oracle(self.engine, messages, written)
+            forced = generation.reply.usage.thinking_tokens  # the end of an empty thought: no choice
+            self.counts["wrong"] += oracle(self.engine, generation.prompt, written, forced)
 
 
 @torch.inference_mode()
-def oracle(engine: Engine, messages: list[dict], written: list[int]) -> int:
-    """How many of the tokens one uncached pass over prompt and reply would not choose.
+def oracle(engine: Engine, prompt: Prompt, written: list[int], forced: int) -> int:
+    """How many of the tokens, but for the first `forced`, one uncached pass over all would not choose.
 
     Two logits within rounding of each other are both right.
     """
     if not written:
         return 0
-    prompt = engine.encode(messages, [], False)
-    prefill = engine.prefill(replace(prompt, ids=[*prompt.ids, *written[:-1]]))
+    prefill = engine.prefill(prompt)
     features = prefill._features(0, prefill.length, engine.pictures)
-    hidden = engine.model(prefill.ids, prefill.positions, features=features)[0, -len(written) :]
-    logits = engine.model.logits(hidden)
+    said = torch.tensor([written[:-1]], dtype=torch.long)  # placeholders among them are words like any other
+    x, taps = engine.model.embed(prefill.ids, features)
+    x = torch.cat((x, engine.model.embed(said)[0]), dim=1)
+    taps = [torch.nn.functional.pad(tap, (0, 0, 0, said.shape[1])) for tap in taps]
+    after = prefill.next_position + torch.arange(said.shape[1])
+    positions = torch.cat((prefill.positions, after.expand(3, 1, -1)), dim=-1)
+    hidden = engine.model.language_model(x, positions, engine.model.empty_cache(), taps)
+    logits = engine.model.logits(hidden[0, -len(written) :])
     chosen = logits.gather(1, torch.tensor(written)[:, None])[:, 0]
-    return int((logits.amax(-1) - chosen > ROUNDING).sum())
+    return int((logits.amax(-1) - chosen > ROUNDING)[forced:].sum())
 
 
 def screenshot(seed: int) -> Image.Image:

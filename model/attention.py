@@ -5,10 +5,11 @@ Shapes: B batch, T new tokens, S all tokens, H query heads, G key/value heads, D
 
 from torch import Tensor, nn
 
+from . import kernels
 from .cache import AttentionState, PadMask, RaggedState
 from .config import TextConfig
 from .layers import RMSNorm
-from .rope import apply_rotary
+from .rope import Rotary
 
 
 class Attention(nn.Module):
@@ -27,22 +28,25 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BTM: Tensor,
-        rotary: tuple[Tensor, Tensor],
+        rotary: Rotary,
         state: AttentionState | RaggedState | None,
         pads: PadMask | None = None,
+        rows: slice = slice(None),
     ) -> tuple[Tensor, AttentionState | RaggedState]:
-        q, gate = self._queries(x_BTM)
-        k, v = (proj(x_BTM).unflatten(-1, (-1, self.head_dim)) for proj in (self.k_proj, self.v_proj))
-        q = apply_rotary(self.q_norm(q), *rotary).transpose(1, 2)
-        k = apply_rotary(self.k_norm(k), *rotary).transpose(1, 2)
-        v = v.transpose(1, 2)
+        """`rows`, the last of the new tokens, look back; all of them are seen from now on."""
+        q, gate = self._queries(x_BTM[:, rows])
+        k, v = kernels.project(x_BTM, self.k_proj.weight, self.v_proj.weight)
+        k, v = (y.unflatten(-1, (-1, self.head_dim)) for y in (k, v))
+        q = self.q_norm.rotated(q, (rotary[0][:, rows], rotary[1][:, rows]))
+        k, v = self.k_norm.rotated(k, rotary), v.transpose(1, 2)
         state = state.append(k, v) if state else AttentionState.of(k, v)
-        o_BHTD = state.attend(q, pads and pads.visible)
-        return self.o_proj(_gate(o_BHTD.transpose(1, 2), gate).flatten(-2)), state
+        o_BTHD = state.attend(q, pads and pads.visible[:, :, rows]).transpose(1, 2)
+        return kernels.project(_gate(o_BTHD, gate).flatten(-2), self.o_proj.weight)[0], state
 
     def _queries(self, x_BTM: Tensor) -> tuple[Tensor, Tensor | None]:
         """Per head the first D columns are the query, the last D its gate."""
-        q = self.q_proj(x_BTM).unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
+        q = kernels.project(x_BTM, self.q_proj.weight)[0]
+        q = q.unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
         if not self.gated:
             return q, None
         query, gate = q.chunk(2, dim=-1)

@@ -29,15 +29,14 @@ class Batches:
         positions = (starts[:, None] + torch.arange(tokens, device=device)).expand(3, -1, -1)
         x, _ = self.model.embed(ids)
         hidden = self.model.language_model(x, positions, cache)
-        rows = self.model.logits(hidden[:, tokens - group[0].guessed - 1 :])
-        wrong = [sequence.consume(row) for sequence, row in zip(group, rows, strict=True)]
+        logits = self.model.logits(hidden[:, tokens - group[0].guessed - 1 :])
+        wrong = [sequence.consume(rows) for sequence, rows in zip(group, logits, strict=True)]
         self._keep(group, cache.without(wrong))
         for i, (sequence, n) in enumerate(zip(group, wrong, strict=True)):
             if sequence.draft:
                 kept = slice(tokens - n)
-                sequence.draft.hold(
-                    x[i : i + 1, kept], hidden[i : i + 1, kept], positions[:, i : i + 1, kept]
-                )
+                rows = x[i : i + 1, kept], hidden[i : i + 1, kept], positions[:, i : i + 1, kept]
+                sequence.draft.hold(self.model, *rows)
 
     def dissolve(self, members: Many[Sequence]) -> None:
         """Give every sequence that shares a batch with one of these its own state back."""

@@ -38,6 +38,7 @@ class Prompt:
     ids: list[int]  # every picture already takes as many tokens as it has
     images: list[Visual]  # pictures and videos in reading order
     thinking: bool  # the prompt ends inside an opened <think>
+    empty: bool = False  # which is to be closed at once
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from .config import TextConfig
 from .deltanet import GatedDeltaNet
 from .layers import MLP, RMSNorm
 from .moe import SparseMoE
-from .rope import RotaryEmbedding
+from .rope import Rotary, RotaryEmbedding
+
+ALL, LAST = slice(None), slice(-1, None)  # of the tokens of a forward
 
 
 class DecoderLayer(nn.Module):
@@ -29,13 +31,14 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
 
-    def forward(self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], state, pads: PadMask | None = None):
+    def forward(self, x_BTD: Tensor, rotary: Rotary, state, pads: PadMask | None = None, rows: slice = ALL):
+        """`rows`: the tokens whose output is wanted; the state takes in all of them."""
         normed = self.input_layernorm(x_BTD)
         if self.layer_type == "linear_attention":
-            mixed, state = self.linear_attn(normed, state, pads)
+            mixed, state = self.linear_attn(normed, state, pads, rows)
         else:
-            mixed, state = self.self_attn(normed, rotary, state, pads)
-        x_BTD = x_BTD + mixed
+            mixed, state = self.self_attn(normed, rotary, state, pads, rows)
+        x_BTD = x_BTD[:, rows] + mixed
         return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD)), state
 
 
@@ -48,13 +51,18 @@ class Decoder(nn.Module):
         self.rotary = RotaryEmbedding(config)
 
     def forward(
-        self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence[Tensor] = ()
+        self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence = (), rows: slice = ALL
     ) -> Tensor:
-        """Hidden states after the final norm; `cache` advances. taps[j] [B, T, D] joins after layer j."""
-        rotary, pads = self.rotary(positions), cache.pad_mask(x_BTD.shape[1])
+        """Hidden states after the final norm; `cache` advances. taps[j] [B, T, D] joins after layer j.
+
+        `rows`: the tokens whose states are wanted. The last layer computes no others, it only takes them in.
+        """
+        tokens, last = x_BTD.shape[1], len(self.layers) - 1
+        rotary, pads = self.rotary(positions), cache.pad_mask(tokens)
         for i, layer in enumerate(self.layers):
-            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i], pads)
+            wanted = rows if i == last else ALL
+            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i], pads, wanted)
             if i < len(taps):
-                x_BTD = x_BTD + taps[i]
-        cache.length += x_BTD.shape[1]
+                x_BTD = x_BTD + taps[i][:, wanted]
+        cache.length += tokens
         return self.norm(x_BTD)

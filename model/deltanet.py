@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from . import kernels
 from .cache import DeltaState, PadMask
 from .config import TextConfig
+from .layers import RMSNorm
 
 
 class GatedDeltaNet(nn.Module):
@@ -28,56 +28,37 @@ class GatedDeltaNet(nn.Module):
         self.conv1d = nn.Conv1d(channels, channels, kernel, groups=channels, bias=False)
         self.A_log = nn.Parameter(torch.empty(self.value_heads).uniform_(1, 16).log())
         self.dt_bias = nn.Parameter(torch.ones(self.value_heads))
-        self.norm = GatedRMSNorm(self.value_dim, config.rms_norm_eps)
+        self.norm = RMSNorm(self.value_dim, config.rms_norm_eps, offset=0.0)  # its w is plain
         self.out_proj = nn.Linear(values, config.hidden_size, bias=False)
-        self.split = (keys, keys, values)
 
     def forward(
-        self, x_BTM: Tensor, state: DeltaState | None, pads: PadMask | None = None
+        self,
+        x_BTM: Tensor,
+        state: DeltaState | None,
+        pads: PadMask | None = None,
+        rows: slice = slice(None),
     ) -> tuple[Tensor, DeltaState]:
+        """The output at `rows`, and the state after all tokens."""
         state = state or self.empty_state(x_BTM)
         x_BTM = x_BTM if pads is None else x_BTM * pads.real
-        qkv, columns = kernels.causal_conv(self.in_proj_qkv(x_BTM), state.conv, self.conv1d.weight)
-        q, k, v = qkv.split(self.split, dim=-1)
-        q, k = (x.unflatten(-1, (self.key_heads, self.key_dim)) for x in (q, k))
-        v = v.unflatten(-1, (self.value_heads, self.value_dim))
-        beta, g = self._gates(x_BTM)
-        o_BTHV, state = self._mix(q, k, v, g, beta, state.recurrent, columns)
-        z = self.in_proj_z(x_BTM).view_as(o_BTHV)
-        return self.out_proj(self.norm(o_BTHV, z).flatten(-2)), state
+        layers = self.in_proj_qkv, self.in_proj_z, self.in_proj_b, self.in_proj_a
+        qkv, z, b, a = kernels.project(x_BTM, *(layer.weight for layer in layers))
+        weights = kernels.MixWeights(self.conv1d.weight, self.A_log, self.dt_bias, self.norm.weight)
+        o, columns, states = kernels.delta_mix(
+            qkv, z, b, a, weights, self.norm.eps, self.key_heads, state.conv, state.recurrent
+        )
+        return kernels.project(o[:, rows], self.out_proj.weight)[0], self._kept(columns, states)
 
-    def _mix(self, q, k, v, g, beta, recurrent: Tensor, columns: Tensor) -> tuple[Tensor, DeltaState]:
-        """The delta rule, and the state after it; after few tokens, the states on the way as well."""
-        tokens, width = v.shape[1], columns.shape[1] - v.shape[1]
-        if tokens > kernels.SHORT:  # the window is copied: a view would keep every column alive
-            o_BTHV, recurrent = kernels.delta_rule(q, k, v, g, beta, recurrent)
-            return o_BTHV, DeltaState(columns[:, tokens:].clone(), recurrent)
-        o_BTHV, steps = kernels.delta_rule_steps(q, k, v, g, beta, recurrent)
-        states = [DeltaState(columns[:, t : t + width], s) for t, s in enumerate(steps, start=1)]
-        return o_BTHV, replace(states[-1], earlier=tuple(states[:-1]))
-
-    def _gates(self, x_BTM: Tensor) -> tuple[Tensor, Tensor]:
-        """beta in (0, 1) and the log decay g = -exp(A_log) softplus(a + dt_bias), both [B, T, H] in fp32."""
-        beta = self.in_proj_b(x_BTM).float().sigmoid()
-        g = -self.A_log.float().exp() * F.softplus(self.in_proj_a(x_BTM).float() + self.dt_bias.float())
-        return beta, g
+    def _kept(self, columns: Tensor, states: tuple[Tensor, ...]) -> DeltaState:
+        """The state after the last token; after few tokens, the states on the way as well."""
+        width = self.conv1d.kernel_size[0] - 1
+        if len(states) == 1:
+            return DeltaState(columns[:, -width:].contiguous(), states[0])
+        steps = [DeltaState(columns[:, t : t + width], s) for t, s in enumerate(states, start=1)]
+        return replace(steps[-1], earlier=tuple(steps[:-1]))
 
     def empty_state(self, x_BTM: Tensor) -> DeltaState:
         batch, channels = x_BTM.shape[0], self.conv1d.weight.shape[0]
         conv = x_BTM.new_zeros(batch, self.conv1d.kernel_size[0] - 1, channels)
         recurrent = torch.zeros(batch, self.value_heads, self.key_dim, self.value_dim, device=x_BTM.device)
         return DeltaState(conv, recurrent)
-
-
-class GatedRMSNorm(nn.Module):
-    """cast(x / rms(x)) * w * silu(z): plain w, unlike every other norm of Qwen3.5."""
-
-    def __init__(self, dim: int, eps: float):
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(dim))
-
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        normed = F.rms_norm(x.float(), self.weight.shape, eps=self.eps)
-        weighted = self.weight * normed.to(x.dtype)
-        return (weighted * F.silu(z.float())).to(x.dtype)

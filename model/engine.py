@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from ..errors import CheckpointError, ContextError, InputError
 from ..vision.processor import Processor
 from . import kernels
+from .calls import CLOSE_THINK, OPEN_CALL
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
 from .constraint import Constraint, FreeText
@@ -40,6 +41,7 @@ from .thinking import Mode, Thinking
 from .vlm import VisionLanguageModel
 from .vocabulary import Vocabulary
 from .weights import load_model
+from .wire import AFTER_THINK
 
 __all__ = [
     "Action",
@@ -170,22 +172,31 @@ class Engine:
         sampling: Sampling | None = None,
         stop: Many[str] = (),
         logprobs: bool = False,
+        top_logprobs: int = 0,
+        parallel: bool = False,
     ) -> Generation:
         """A reply in the making: iterate over it, or call `finish()` for the whole.
 
-        `thinking`: "fast" (none), "deep", or "auto", the checkpoint's preference; `Thinking("auto")` thinks
-        where an action without a thought was unsure, and its `max_tokens` close a longer thought.
+        `thinking`: "fast" (none), "deep", or "auto", the checkpoint's preference; a string with an attribute
+        `max_tokens` has that budget. `Thinking("auto")` thinks where an action without a thought was unsure,
+        and its `max_tokens` close a longer thought.
         `tool_choice` "required": exactly one call of one of the tools; "auto": calls or text; "none"; or the
-        tool's name. `schema`: the reply is JSON that fits it. `stop`: strings that end the reply and are no
-        part of it. The work begins with the iteration: ContextError when the prompt does not fit, InputError
-        when messages or schemas cannot be used, CapacityError when memory or queue are full.
+        tool's name; `parallel` allows several calls in one reply. `schema`: the reply is JSON that fits it.
+        `stop`: strings that end the reply and are no part of it. `logprobs`: pieces tell how likely their
+        token was, with `top_logprobs` also which others were likely.
+
+        The work begins with the iteration: ContextError when the prompt does not fit, InputError when
+        messages or schemas cannot be used, CapacityError when memory or queue are full.
         """
         if max_tokens < 1:
             raise InputError(f"max_tokens {max_tokens} is too small: give at least 1")
         if not isinstance(thinking, Thinking):
-            thinking = Thinking(cast("Mode", self.preferences.thinking if thinking == "auto" else thinking))
+            budget: int | None = getattr(thinking, "max_tokens", None)
+            mode = self.preferences.thinking if thinking == "auto" else str(thinking)
+            thinking = Thinking(cast("Mode", mode), budget)
         request = Request(
             messages, tools or (), tool_choice, schema, thinking, max_tokens, sampling, tuple(stop), logprobs,
+            top_logprobs, parallel,
         )  # fmt: skip
         return Generation(partial(self._start, request), self.scheduler.cancel)
 
@@ -203,6 +214,13 @@ class Engine:
         size = self.model.config.text.vocab_size
         return Grammars(Vocabulary(self.chat.tokenizer, size, self.chat.stop_ids))
 
+    @cached_property
+    def _closed_at_once(self) -> list[int]:
+        """How a prompt closes an empty thought, for a checkpoint with a token that begins with the blank line
+        after it and goes on: such a prompt ends within what training knew as one token. [] for others."""
+        joined = self.grammars.vocabulary.has_longer(f"{AFTER_THINK}{OPEN_CALL}".encode())
+        return self.chat.encode_text(f"\n{CLOSE_THINK}{AFTER_THINK}") if joined else []
+
     def _start(self, request: Request, emit: Callable[[Signal], None], streamed: bool) -> list[Sequence]:
         """Read the messages, here in the caller's thread, and queue them for the network."""
         born, mode = time.perf_counter(), request.thinking.mode
@@ -218,7 +236,9 @@ class Engine:
     def _sequence(
         self, request: Request, deep: bool, emit: Callable[[Signal], None], streamed: bool, born: float
     ) -> Sequence:
-        prompt = self.encode(request.messages, request.tools, deep)
+        prompt, closed = self.encode(request.messages, request.tools, deep), self._closed_at_once
+        if closed and not deep and prompt.ids[-len(closed) :] == closed:
+            prompt = replace(prompt, ids=prompt.ids[: -len(closed)], thinking=True, empty=True)
         room = self.max_context - len(prompt.ids)
         if room < 1:
             raise ContextError(
@@ -232,17 +252,21 @@ class Engine:
             )
         sampling = request.sampling or self.sampling["deep" if deep else "fast"]
         request = replace(request, max_tokens=min(request.max_tokens, room), sampling=sampling)
-        constraint = self._constraint(request, prompt.thinking)
+        constraint = self._constraint(request, prompt)
         return Sequence(request, prompt, self.prefill(prompt), self.chat, constraint, emit, streamed, born)
 
-    def _constraint(self, request: Request, thinking: bool) -> Constraint | FreeText:
-        budget = request.thinking.max_tokens
+    def _constraint(self, request: Request, prompt: Prompt) -> Constraint | FreeText:
+        thinking, budget = prompt.thinking, 0 if prompt.empty else request.thinking.max_tokens
         if request.schema is not None:
             return Constraint(self.grammars.answer(request.schema, thinking=thinking), budget)
         if not request.tools:
             return FreeText(self.grammars.vocabulary, thinking, budget)
         grammar = self.grammars.calls(
-            request.tools, choice=request.choice, form=self.chat.form, thinking=thinking
+            request.tools,
+            choice=request.choice,
+            form=self.chat.form,
+            thinking=thinking,
+            parallel=request.parallel,
         )
         return Constraint(grammar, budget)
 
@@ -255,7 +279,7 @@ def _load(
     folder: Path, device: torch.device, dtype: torch.dtype | None, quantise: Kind | None
 ) -> VisionLanguageModel:
     model = load_model(folder, device, dtype or usual_dtype(folder, device), quantise)
-    if device.type == "cpu":
+    if device.type == "cpu" and not kernels.fused(model.language_model.embed_tokens.weight.dtype):
         for_decoding(model)
     return model
 

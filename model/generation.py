@@ -3,8 +3,9 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
+from .chat import Prompt
 from .request import Done, Event, Failed, ModelReply, Piece, Signal
 from .sequence import Sequence
 
@@ -44,7 +45,7 @@ class Generation:
         assert self.reply is not None
         return self.reply
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncGenerator[Event]:
         """The events, while the event loop stays free. A cancelled caller stops the work."""
         signals: asyncio.Queue[Signal] = asyncio.Queue()
         await asyncio.to_thread(self._begin, _into(signals), True)
@@ -65,6 +66,11 @@ class Generation:
             self.stop()
         assert self.reply is not None
         return self.reply
+
+    @property
+    def prompt(self) -> Prompt:
+        """Of the first attempt, once the work has begun."""
+        return next(iter(self._sequences)).prompt
 
     def stop(self) -> None:
         with self._lock:

@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from . import kernels
 
 
 class RMSNorm(nn.Module):
@@ -14,10 +15,11 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.zeros(dim) if offset else torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.offset:
-            weight = self.offset + self.weight.float()
-            return F.rms_norm(x.float(), weight.shape, weight, self.eps).to(x.dtype)
-        return self.weight * F.rms_norm(x.float(), self.weight.shape, eps=self.eps).to(x.dtype)
+        return kernels.rms_norm(x, self.weight, self.eps, self.offset)
+
+    def rotated(self, x_BTHD: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+        """Each head normalised, then turned by cos, sin [B, T, R]: [B, H, T, D]."""
+        return kernels.rotate_heads(x_BTHD, self.weight, self.eps, self.offset, *rotary)
 
 
 class MLP(nn.Module):
@@ -30,4 +32,4 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(intermediate_size, hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)).mul_(self.up_proj(x)))
+        return kernels.mlp(x, self.gate_proj.weight, self.up_proj.weight, self.down_proj.weight)

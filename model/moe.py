@@ -22,11 +22,14 @@ class SparseMoE(nn.Module):
             self.shared_expert_gate = nn.Linear(config.hidden_size, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x_ND = x.flatten(0, -2)
-        y_ND = self.experts(x_ND, *self.gate(x_ND))
+        x_ND, shared = x.flatten(0, -2), ()
         if self.has_shared:
-            y_ND = y_ND + self.shared_expert_gate(x_ND).sigmoid() * self.shared_expert(x_ND)
-        return y_ND.view_as(x)
+            mlp = self.shared_expert
+            layers = mlp.gate_proj, mlp.up_proj, mlp.down_proj, self.shared_expert_gate
+            shared = tuple(layer.weight for layer in layers)
+        shares, chosen = self.gate(x_ND)
+        gate_up, down = self.experts.gate_up_proj, self.experts.down_proj
+        return kernels.mixture(x_ND, shares, chosen, gate_up, down, shared).view_as(x)
 
 
 class Router(nn.Module):
@@ -38,11 +41,10 @@ class Router(nn.Module):
         self.weight = nn.Parameter(torch.randn(num_experts, hidden_size) * hidden_size**-0.5)
 
     def forward(self, x_ND: Tensor) -> tuple[Tensor, Tensor]:
-        best, indices = self.logits(x_ND).float().topk(self.top_k, dim=-1)
-        return best.softmax(-1).to(x_ND.dtype), indices
+        return kernels.top_experts(self.logits(x_ND), self.top_k)
 
     def logits(self, x_ND: Tensor) -> Tensor:
-        return nn.functional.linear(x_ND, self.weight)
+        return kernels.project(x_ND, self.weight)[0]
 
 
 class Experts(nn.Module):
@@ -54,6 +56,3 @@ class Experts(nn.Module):
         down = torch.randn(num_experts, hidden_size, intermediate_size)
         self.gate_up_proj = nn.Parameter(gate_up * hidden_size**-0.5)
         self.down_proj = nn.Parameter(down * intermediate_size**-0.5)
-
-    def forward(self, x_ND: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
-        return kernels.experts(x_ND, self.gate_up_proj, self.down_proj, weights, indices)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
 from ..vision.encoder import VisionFeatures
 from ..vision.processor import Processor, Visual
 from ..vision.video import Video
@@ -27,12 +28,8 @@ class Picture:
 
     @classmethod
     def of(cls, visual: Visual, processor: Processor) -> "Picture":
-        frames = visual.frames if isinstance(visual, Video) else (visual,)
-        digest = hashlib.sha1(f"{type(visual).__name__} {frames[0].size}".encode(), usedforsecurity=False)
-        for frame in frames:
-            digest.update(frame.tobytes())
         grid = processor.grid(visual)
-        return cls(digest.digest(), visual, grid, math.prod(grid) // processor.images.merge_size**2)
+        return cls(_name(visual), visual, grid, math.prod(grid) // processor.images.merge_size**2)
 
     def key(self) -> int:
         """64 bits of the name, below zero, where no token id lies."""
@@ -51,6 +48,8 @@ class PictureCache:
         if picture.name in self._features:
             self._features.move_to_end(picture.name)
             return self._features[picture.name]
+        if _name(picture.visual) != picture.name:
+            raise InputError("a picture changed while its request waited: give the engine a copy of it")
         features = self._encode(picture.visual)
         self._features[picture.name] = features
         self._bytes += nbytes(features)
@@ -66,6 +65,15 @@ class PictureCache:
 
     def nbytes(self) -> int:
         return self._bytes
+
+
+def _name(visual: Visual) -> bytes:
+    """A hash of the pixels."""
+    frames = visual.frames if isinstance(visual, Video) else (visual,)
+    digest = hashlib.sha1(f"{type(visual).__name__} {frames[0].size}".encode(), usedforsecurity=False)
+    for frame in frames:
+        digest.update(frame.tobytes())
+    return digest.digest()
 
 
 def nbytes(features: VisionFeatures) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..vision.encoder import VisionFeatures
+from .decoder import ALL, LAST
 from .pictures import Picture
 from .prefixes import Key, PrefixCache, Snapshot
 from .rope import mrope_positions
@@ -34,7 +35,7 @@ class Prefill:
     ):
         self.model, self.pictures = model, pictures
         config = model.config
-        self.ids = torch.tensor([ids], device=model.device)
+        self.ids = torch.from_numpy(np.array([ids], dtype=np.int64)).to(model.device)
         grid_thw = torch.tensor([picture.grid for picture in pictures], dtype=torch.long).view(-1, 3)
         visual = (config.image_token_id, config.video_token_id)
         positions, self.next_position = mrope_positions(
@@ -42,7 +43,7 @@ class Prefill:
         )
         self.positions = positions[:, None]
         self.key, self._seen = _key(ids, pictures, visual)
-        self._messages = [i + 1 for i, token in enumerate(ids) if token in stop_ids]
+        self._messages = (np.flatnonzero(np.isin(self.key, list(stop_ids))) + 1).tolist()
         self._cuts: set[int] = set(self._messages[-1:])
         self._prefixes: PrefixCache | None = None
         self.start = self.position = 0
@@ -52,6 +53,11 @@ class Prefill:
     @property
     def length(self) -> int:
         return len(self.key)
+
+    @property
+    def turn(self) -> int:
+        """Where the last message ends, and the turn begins that the model is to write."""
+        return self._messages[-1] if self._messages else 0
 
     @property
     def done(self) -> bool:
@@ -86,7 +92,7 @@ class Prefill:
         cache, draft = self.snapshot.cache, self.snapshot.draft
         positions = self.positions[..., begin:end]
         x, taps = self.model.embed(self.ids[:, begin:end], self._features(begin, end, encode))
-        hidden = self.model.language_model(x, positions, cache, taps)
+        hidden = self.model.language_model(x, positions, cache, taps, ALL if draft else LAST)
         if draft:
             draft.read(self.model, x, hidden, positions)
         self.position = end

@@ -38,6 +38,7 @@ class PrefixCache:
     def __init__(self, budget_bytes: int):
         self.budget_bytes = budget_bytes
         self._entries: OrderedDict[tuple[int, bytes], Snapshot] = OrderedDict()
+        self._written: dict[tuple[int, bytes], tuple[Key, int]] = {}
         self._lengths: Counter[int] = Counter()
         self._shared: Counter[KVBuffer] = Counter()
         self._own_bytes = 0
@@ -48,6 +49,7 @@ class PrefixCache:
 
     def longest(self, key: Key) -> Snapshot | None:
         """A fork of the state after the longest known prefix of `key`."""
+        self._drop_unrepeated(key)
         found, digest, start = None, blake2b(digest_size=16), 0
         for length in sorted(n for n in self._lengths if n <= len(key)):
             digest.update(key[start:length].tobytes())
@@ -64,13 +66,18 @@ class PrefixCache:
         self._recent.append(key)
         return shared
 
-    def add(self, key: Key, snapshot: Snapshot) -> None:
-        """Keep the state after `key`. Over budget, the least recently used go, this one last."""
+    def add(self, key: Key, snapshot: Snapshot, written_from: int | None = None) -> None:
+        """Keep the state after `key`. Over budget, the least recently used go, this one last.
+
+        `written_from`: the model wrote it from there on, and the next prompt shows whether that is repeated.
+        """
         name = (len(key), blake2b(key.tobytes(), digest_size=16).digest())
         if name in self._entries:
             self._entries.move_to_end(name)
             return
         self._entries[name] = kept = snapshot.fork()
+        if written_from is not None:
+            self._written[name] = key, written_from
         self._lengths[len(key)] += 1
         self._shared.update(kept.buffers())
         self._own_bytes += kept.cache.own_bytes()
@@ -84,8 +91,18 @@ class PrefixCache:
     def nbytes(self) -> int:
         return self._own_bytes + sum(buffer.nbytes for buffer in self._shared)
 
+    def _drop_unrepeated(self, key: Key) -> None:
+        """Where a prompt repeats a conversation but not what the model wrote in it, no later one will, and
+        what it wrote is in the way of the prompt's own keys."""
+        for name, (written, start) in tuple(self._written.items()):
+            if len(key) >= start and np.array_equal(written[:start], key[:start]):
+                del self._written[name]
+                if not np.array_equal(written, key[: len(written)]):
+                    self._drop(name)
+
     def _drop(self, name: tuple[int, bytes]) -> None:
         dropped = self._entries.pop(name)
+        self._written.pop(name, None)
         self._own_bytes -= dropped.cache.own_bytes()
         _take(self._lengths, [name[0]])
         _take(self._shared, dropped.buffers())

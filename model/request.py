@@ -68,6 +68,7 @@ class Piece:
     text: str
     phase: Phase
     logprob: float | None = None  # natural log, where the request asks for it; None for a forced token
+    top: tuple[tuple[int, float], ...] = ()  # the likeliest tokens here and their logprobs, on request
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class Request:
     sampling: Sampling | None  # None: the checkpoint's, which may depend on the mode of thinking
     stop: tuple[str, ...] = ()
     logprobs: bool = False
+    top_logprobs: int = 0
+    parallel: bool = False
 
 
 @dataclass(frozen=True)

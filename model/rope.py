@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from ..errors import ContextError
 from .config import TextConfig, YarnConfig
 
+Rotary = tuple[Tensor, Tensor]  # cos, sin [B, T, R]
+
 
 class RotaryEmbedding(nn.Module):
     """Cos and sin tables for positions [3, B, T].
@@ -90,21 +92,23 @@ def mrope_positions(
     `grid_thw` [pictures and videos, 3] in reading order. Raises ContextError unless it fits the tokens.
     """
     grids = [(h // merge_size, w // merge_size) for t, h, w in grid_thw.tolist() for _ in range(t)]
-    is_visual = torch.isin(input_ids.cpu(), torch.tensor(visual_token_ids)).tolist()
-    blocks, start, index, frame = [], 0, 0, 0
-    while index < len(is_visual):
-        if is_visual[index]:
-            if frame == len(grids) or not all(is_visual[index : index + math.prod(grids[frame])]):
-                raise _misfit(sum(is_visual), grids)
+    is_visual = torch.isin(input_ids.cpu(), torch.tensor(visual_token_ids))
+    blocks, start, frame = [], 0, 0
+    for visual, run in zip(
+        *(x.tolist() for x in is_visual.unique_consecutive(return_counts=True)), strict=True
+    ):
+        if not visual:
+            blocks.append(torch.arange(start, start + run).expand(3, run))
+            start += run
+            continue
+        while run:  # pictures without text between them
+            if frame == len(grids) or math.prod(grids[frame]) > run:
+                raise _misfit(int(is_visual.sum()), grids)
             h, w = grids[frame]
             blocks.append(_grid_positions(start, h, w))
-            index, start, frame = index + h * w, start + max(h, w), frame + 1
-        else:
-            run = _text_run(is_visual, index)
-            blocks.append(torch.arange(start, start + run).expand(3, run))
-            index, start = index + run, start + run
+            run, start, frame = run - h * w, start + max(h, w), frame + 1
     if frame < len(grids):
-        raise _misfit(sum(is_visual), grids)
+        raise _misfit(int(is_visual.sum()), grids)
     return torch.cat(blocks, dim=1).to(input_ids.device), start
 
 
@@ -149,10 +153,3 @@ def _grid_positions(start: int, h: int, w: int) -> Tensor:
     rows = torch.arange(h).repeat_interleave(w)
     columns = torch.arange(w).repeat(h)
     return start + torch.stack((torch.zeros_like(rows), rows, columns))
-
-
-def _text_run(is_visual: list[bool], index: int) -> int:
-    end = index
-    while end < len(is_visual) and not is_visual[end]:
-        end += 1
-    return end - index

@@ -3,6 +3,7 @@
 Knows one sequence at a time; knows nothing of models or text. Shapes: V vocabulary.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +17,11 @@ from .chat import read_json
 
 @dataclass(frozen=True)
 class Sampling:
-    """Temperature 0 takes the most likely token; top_k 0, top_p 1 and min_p 0 keep all tokens."""
+    """Temperature 0 takes the most likely token; top_k 0, top_p 1 and min_p 0 keep all tokens.
+
+    Penalties lower the logits of what was written: once (presence), for each time (frequency), by a factor
+    (repetition). `logit_bias` holds (token, what is added to its logit).
+    """
 
     temperature: float = 0.0
     top_k: int = 0
@@ -25,6 +30,8 @@ class Sampling:
     presence_penalty: float = 0.0
     repetition_penalty: float = 1.0
     seed: int | None = None
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         limits = {
@@ -49,7 +56,7 @@ class Sampling:
         raw = read_json(path)
         special = raw.get(mode) if mode else None
         raw |= special if isinstance(special, dict) else {}
-        names = {field.name for field in fields(cls)} - {"seed"}
+        names = {field.name for field in fields(cls)} - {"seed", "logit_bias"}
         given = {name: raw[name] for name in names if raw.get(name) is not None}
         try:
             read = replace(cls(temperature=1.0), **given)
@@ -72,7 +79,7 @@ class Sampler:
         else:
             self._generator.seed()
         self._prompt = set(prompt) if sampling.repetition_penalty != 1 else set()
-        self._generated: set[int] = set()
+        self._generated: Counter[int] = Counter()
 
     def choose(
         self, logits: Tensor, allowed: Tensor | None = None, logprob: bool = False
@@ -94,19 +101,39 @@ class Sampler:
 
     def accept(self, token: int) -> None:
         """Take a token, chosen here or forced, into what the penalties look back at."""
-        self._generated.add(token)
+        self._generated[token] += 1
 
     def _penalised(self, logits: Tensor) -> Tensor:
         settings = self.sampling
         if settings.repetition_penalty != 1:
-            seen = _index(self._prompt | self._generated, logits)
+            seen = _index(self._prompt | self._generated.keys(), logits)
             scores = logits[seen]
             factor = settings.repetition_penalty
             logits = logits.index_put((seen,), torch.where(scores > 0, scores / factor, scores * factor))
         if settings.presence_penalty and self._generated:
             seen = _index(self._generated, logits)
             logits = logits.index_put((seen,), logits[seen] - settings.presence_penalty)
+        if settings.frequency_penalty and self._generated:
+            seen = _index(self._generated, logits)
+            times = torch.tensor([self._generated[token] for token in seen.tolist()], device=logits.device)
+            logits = logits.index_put((seen,), logits[seen] - settings.frequency_penalty * times)
+        if settings.logit_bias:
+            tokens, added = zip(*settings.logit_bias, strict=True)
+            place = torch.tensor(tokens, device=logits.device)
+            logits = logits.index_put((place,), logits[place] + torch.tensor(added, device=logits.device))
         return logits
+
+
+def likeliest(logits: Tensor, allowed: Tensor | None, count: int) -> tuple[tuple[int, float], ...]:
+    """logits [V] -> the likeliest of the tokens `allowed` [V] and the natural logs of their probabilities,
+    before penalties and temperature.
+    """
+    logits = logits.float()
+    if allowed is not None:
+        logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
+        count = min(count, int(allowed.sum()))
+    values, tokens = (logits - logits.logsumexp(-1)).topk(min(count, logits.shape[-1]))
+    return tuple(zip(tokens.tolist(), values.tolist(), strict=True))
 
 
 def probabilities(logits: Tensor, settings: Sampling) -> Tensor:

@@ -17,7 +17,7 @@ from ..errors import CapacityError, QueueFullError
 from .batch import Batches
 from .memory import human, state_bytes
 from .pictures import Picture, PictureCache
-from .prefixes import PrefixCache
+from .prefixes import PrefixCache, Snapshot
 from .request import Limits
 from .sequence import Sequence
 from .speculation import Picker
@@ -163,8 +163,13 @@ class Scheduler:
             sequence.finish("cancelled")
 
     def _drop_finished(self, sequences: Many[Sequence]) -> None:
+        """Let go of those that are done. What they wrote may begin the next prompt, so its state is kept."""
         for sequence in sequences:
             if sequence.finish_reason:
+                self._batches.dissolve([sequence])
+                if sequence.cache is not None:
+                    kept = Snapshot(sequence.cache, sequence.draft)
+                    self.prefixes.add(sequence.key(), kept, sequence.prefill.turn)
                 self._forget(sequence)
 
     def _forget(self, sequence: Sequence) -> None:
@@ -202,6 +207,12 @@ class Scheduler:
                 self._thread = None
                 return False
         return True
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many sequences wait, are read, are written."""
+        waiting, reading, writing = len(self._waiting), len(self._reading), len(self._running)
+        return {"waiting": waiting, "reading": reading, "writing": writing}
 
     @property
     def busy(self) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import numpy as np
 from torch import Tensor
 
 from .cache import HybridCache
@@ -15,6 +16,7 @@ from .chat import ChatFormat, Prompt, TextStream, parse_reply
 from .confidence import Confidence
 from .constraint import Constraint, FreeText
 from .prefill import Prefill
+from .prefixes import Key
 from .request import (
     Action,
     Done,
@@ -28,10 +30,11 @@ from .request import (
     ThinkingReport,
     Usage,
 )
-from .sampling import Sampler, Sampling
+from .sampling import Sampler, Sampling, likeliest
 from .speculation import DraftState
 from .stops import StopStrings
 
+Ranked = tuple[tuple[int, float], ...]  # tokens and their logprobs, the likeliest first
 PHASES = ("queue", "vision", "prefill", "decode")
 
 
@@ -72,6 +75,11 @@ class Sequence:
     def position(self) -> int:
         """Of the next token to be fed, the same on all three axes."""
         return self.prefill.next_position + self.length - self.prefill.length
+
+    def key(self) -> Key:
+        """Names of the tokens that `cache` has seen."""
+        written = np.array(self.ids[: self.length - self.prefill.length], dtype=np.int64)
+        return np.concatenate((self.prefill.key, written))
 
     def begin(self) -> None:
         """The prompt is computed: take over its state and choose the first token."""
@@ -145,7 +153,8 @@ class Sequence:
         read = self.prefill.length if self.length else 0
         counts = (read, self.prefill.start, thought, len(self.ids) - thought, self.drafted, self.accepted)
         timings = {phase: self.timings[phase] for phase in PHASES}
-        report = ThinkingReport("deep" if self.prompt.thinking else "fast", self.constraint.closed_by)
+        deep = self.prompt.thinking and not self.prompt.empty
+        report = ThinkingReport("deep", self.constraint.closed_by) if deep else ThinkingReport("fast")
         timings |= {"first_token": self.timings["first_token"]} if self.ids else {}
         return ModelReply(
             parsed.thought, parsed.text, parsed.calls, Usage(*counts), timings, self.finish_reason, report
@@ -158,26 +167,29 @@ class Sequence:
         token, logprob = self.sampler.choose(logits, self.constraint.mask(), wanted)
         if self.confidence and measured and logprob is not None:
             self.confidence.record(math.exp(logprob))
-        self._take(token, logprob if self.request.logprobs else None)
+        count = self.request.top_logprobs
+        top = likeliest(logits, self.constraint.mask(), count) if count else ()
+        self._take(token, logprob if self.request.logprobs else None, top)
         return token
 
-    def _take(self, token: int, logprob: float | None) -> None:
+    def _take(self, token: int, logprob: float | None, top: Ranked = ()) -> None:
         before = self.constraint.thinking_tokens
         self.sampler.accept(token)
         self.constraint.accept(token)
         if token in self.chat.stop_ids:
             self.finish("stop")
         else:
-            self._write(token, "thinking" if self.constraint.thinking_tokens > before else "answer", logprob)
+            phase = "thinking" if self.constraint.thinking_tokens > before else "answer"
+            self._write(token, phase, logprob, top)
 
-    def _write(self, token: int, phase: Phase, logprob: float | None) -> None:
+    def _write(self, token: int, phase: Phase, logprob: float | None, top: Ranked) -> None:
         if not self.ids:
             self.timings["first_token"] = time.perf_counter() - self.born
         text = self._stops(self._stream(token))
         self.ids.append(token)
         self.text += text
         if self.streamed:
-            self.emit(Piece(token, text, phase, logprob))
+            self.emit(Piece(token, text, phase, logprob, top))
         if self._stops.met or self.constraint.finished:
             self.finish("stop")
         elif len(self.ids) >= self.request.max_tokens:

@@ -24,7 +24,7 @@ class DraftState:
     """The head's own keys and values, and the rows whose next token it has not read yet."""
 
     layers: list[AttentionState | None]
-    rows: Tensor | None = None  # [1, m, D] hidden states of the last m tokens
+    rows: Tensor | None = None  # [1, m, D] hidden states of the last m tokens; None: it has read them
     after: Tensor | None = None  # [1, m - 1, D] embeddings of the tokens after all rows but the last
     positions: Tensor | None = None  # [3, 1, m]
 
@@ -41,15 +41,15 @@ class DraftState:
 
     def read(self, model: VisionLanguageModel, x: Tensor, hidden: Tensor, positions: Tensor) -> None:
         """Take in tokens of the prompt: embeddings x and final states [1, T, D], positions [3, 1, T]."""
+        if x.shape[1] > 1:
+            self.hold(model, x[:, :-1], hidden[:, :-1], positions[..., :-1])
+        self.hold(model, x[:, -1:], hidden[:, -1:], positions[..., -1:])
+
+    def hold(self, model: VisionLanguageModel, x: Tensor, hidden: Tensor, positions: Tensor) -> None:
+        """Tokens just computed, to be read together with the one that follows them; the first of them follows
+        those held before, unless `guess` has read these already."""
         if self.rows is not None:
             self._advance(model, x[:, :1])
-        if x.shape[1] > 1:
-            self.rows, self.after, self.positions = hidden[:, :-1], x[:, 1:-1], positions[..., :-1]
-            self._advance(model, x[:, -1:])
-        self.hold(x[:, -1:], hidden[:, -1:], positions[..., -1:])
-
-    def hold(self, x: Tensor, hidden: Tensor, positions: Tensor) -> None:
-        """Tokens just computed, to be read together with the one that follows them."""
         self.rows, self.after, self.positions = hidden, x[:, 1:], positions
 
     def guess(self, model: VisionLanguageModel, token: int, count: int, pick: Pick) -> list[int]:
@@ -72,8 +72,8 @@ class DraftState:
         assert self.rows is not None
         assert self.after is not None
         assert self.positions is not None
-        following = torch.cat((self.after, x), dim=1)
-        return model.mtp(following, self.rows, self.positions, self.layers)[:, -1:]
+        following, rows, self.rows = torch.cat((self.after, x), dim=1), self.rows, None
+        return model.mtp(following, rows, self.positions, self.layers)[:, -1:]
 
 
 class Picker:

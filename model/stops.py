@@ -18,7 +18,7 @@ class StopStrings:
         if found:
             self.met, self._held = True, ""
             return text[: min(found)]
-        certain = len(text) - max(_overlap(text, stop) for stop in self._stops)
+        certain = len(text) - max(overlap(text, stop) for stop in self._stops)
         self._held = text[certain:]
         return text[:certain]
 
@@ -31,6 +31,6 @@ class StopStrings:
         return certain
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` may be the beginning of `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

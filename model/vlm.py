@@ -10,21 +10,23 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import ContextError
-from ..vision.encoder import VisionEncoder, VisionFeatures
+from ..vision.encoder import Operations, VisionEncoder, VisionFeatures
+from . import kernels
 from .cache import HybridCache
 from .config import ModelConfig
 from .decoder import Decoder
 from .mtp import MultiTokenPredictor
+
+FAST = Operations(kernels.linear_gelu, kernels.rotate, kernels.full_attention)
 
 
 class VisionLanguageModel(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.visual = VisionEncoder(config.vision)
+        self.visual = VisionEncoder(config.vision, FAST)
         self.language_model = Decoder(config.text)
         self.lm_head = None
         if not config.tie_word_embeddings:
@@ -78,7 +80,7 @@ class VisionLanguageModel(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden [..., D] -> [..., vocab]."""
         head = self.lm_head or self.language_model.embed_tokens
-        return F.linear(hidden, head.weight)
+        return kernels.project(hidden, head.weight)[0]
 
     def visual_mask(self, input_ids: Tensor) -> Tensor:
         """[B, T, 1], true where an image or video token stands."""

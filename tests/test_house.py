@@ -36,7 +36,10 @@ ALLOWED = {
 HEAVY = {"torch", "triton", "transformers", "tokenizers", "safetensors", "gradio", "fastapi", "uvicorn"}
 # The one place where a module of another room is named in a string, to be imported on first use.
 LATE_BOUND = {"agent/models.py": "saccade.ui.wiring"}
-OPTIONAL = {"fastapi", "gradio", "httpx", "mcp", "openai", "ray", "triton", "uvicorn"}
+OPTIONAL = {
+    "django", "fastapi", "gradio", "httpx", "mcp", "openai", "prometheus_client", "ray", "starlette",
+    "triton", "uvicorn",
+}  # fmt: skip
 
 
 def modules(room: str | None = None) -> list[Path]:

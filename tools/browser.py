@@ -20,16 +20,19 @@ from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import ActionError, BrowserError
-from ..vision.screen import changed_fraction, changed_regions
+from ..vision.screen import changes
 from .actions import Action, Answer, AskUser, Terminate
 from .dialogs import draw
+from .element import Element
 from .execute import full_url, perform
-from .geometry import Geometry
+from .files import write_privately
+from .find import element_at, find_element, focused_element
+from .geometry import Geometry, Point
 from .launch import Options
-from .observation import Effect, Hit, Observation
-from .observe import element_at, look
+from .observation import Effect, Observation
+from .observe import look
 from .policy import NetworkPolicy
-from .session import Marks, Session, open_session
+from .session import Marks, Session, open_session, prepare_session
 
 _FRESH_S = 0.25
 _SECOND_LOOK_S = 0.3
@@ -112,6 +115,7 @@ class Browser:
             uploads=tuple(uploads),
         )
         self._session: Session | None = None
+        self._prepared: Session | None = None
         self._seen: Observation | None = None
         self._bare: Image.Image | None = None
         self._seen_at: Marks | None = None
@@ -126,6 +130,14 @@ class Browser:
     ) -> None:
         await self.close()
 
+    async def prepare(self) -> None:
+        """Start the program behind it, which takes most of `start`'s time and needs no viewport. Optional.
+
+        Raises BrowserError: no browser found.
+        """
+        if not (self.started or self._prepared or self.cdp_url or self.share):
+            self._prepared = await prepare_session(self._options, self.policy)
+
     async def start(self) -> None:
         """Open the browser and the first page; does nothing when it runs already.
 
@@ -136,7 +148,8 @@ class Browser:
         downloads = Path(self.downloads) if self.downloads is not None else None
         options = replace(self._options, viewport=self.viewport, downloads=downloads)
         beside = self.share._running() if self.share is not None else None
-        session = await open_session(options, self.policy, beside)
+        prepared, self._prepared = self._prepared, None
+        session = await open_session(options, self.policy, beside, prepared)
         if self.url is not None:
             url = full_url(self.url)
             self.policy.allow_url(url)
@@ -148,7 +161,8 @@ class Browser:
 
     async def close(self) -> None:
         """Close the browser, or let go of a foreign one; may be called twice."""
-        session, self._session, self._seen = self._session, None, None
+        session, self._session, self._seen = self._session or self._prepared, None, None
+        self._prepared = None
         if session is not None:
             await session.close()
 
@@ -179,10 +193,9 @@ class Browser:
         return list(self._running().files.kept)
 
     async def save_storage(self, path: str | Path) -> Path:
-        """Write cookies and local storage, for `storage_state` of a later browser."""
+        """Write cookies and local storage, for `storage_state` of a later browser; for the owner's eyes."""
         state = await self._running().storage_state()
-        text = json.dumps(state, indent=2) + "\n"
-        await asyncio.to_thread(Path(path).write_text, text, encoding="utf-8")
+        await asyncio.to_thread(write_privately, Path(path), json.dumps(state, indent=2) + "\n")
         return Path(path)
 
     async def evaluate(self, javascript: str, argument: Any = None) -> Any:
@@ -197,6 +210,21 @@ class Browser:
         if session.asks.blocking:
             return None
         return await (await session.active.world()).ask(expression)
+
+    async def element_at(self, point: Point) -> Element | None:
+        """The control at a CSS point, through frames and open shadow roots; None when nothing answers."""
+        session = self._running()
+        return None if session.asks.blocking else await element_at(session.active, point, whole=True)
+
+    async def focused(self) -> Element | None:
+        """What the keyboard goes to."""
+        session = self._running()
+        return None if session.asks.blocking else await focused_element(session.active)
+
+    async def find(self, element: Element) -> Point | None:
+        """Where an element that was seen earlier is now, by role and name: scrolled into view, in CSS px."""
+        session = self._running()
+        return None if session.asks.blocking else await find_element(session.active, element)
 
     async def observe(self) -> Observation:
         """Wait until the pixels settle (bounded) and look once.
@@ -258,7 +286,7 @@ class Browser:
         self._bare = seen.image
         return seen
 
-    async def _aim(self, session: Session, before: Observation, action: Action) -> Hit | None:
+    async def _aim(self, session: Session, before: Observation, action: Action) -> Element | None:
         """What the mouse is about to land on."""
         point = getattr(action, "start_coordinate", None) or getattr(action, "coordinate", None)
         if session.asks.open is not None or not session.tabs:
@@ -302,19 +330,21 @@ def _effect(
     now = session.marks()
     if error is None and now.denied > marks.denied and after.url.startswith("chrome-error:"):
         error = session.denied[-1]
-    changed = changed_fraction(before.image, after.image)
+    changed, regions = 0.0, []
+    if before.png is None or before.png != after.png:  # the same bytes are the same picture
+        changed, regions = changes(before.pixels, after.pixels)
     return Effect(
         changed=changed,
         navigated=now.navigations > marks.navigations,
         new_tab=now.tabs_opened > marks.tabs_opened,
         dialog=session.notes(since=marks.notes),
         error=error,
-        regions=tuple(changed_regions(before.image, after.image)[:_MOST_REGIONS]) if changed else (),
+        regions=tuple(regions[:_MOST_REGIONS]),
         focused=_place(before.focus) != _place(after.focus),
     )
 
 
-def _place(focus: Hit | None) -> tuple | None:
+def _place(focus: Element | None) -> tuple | None:
     """Which element it is, whatever it says and wherever the page is scrolled to."""
     return focus and (focus.tag, focus.role, focus.name, focus.box[2:])
 

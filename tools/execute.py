@@ -5,8 +5,6 @@ import json
 import re
 from typing import Literal
 
-from playwright.async_api import Page
-
 from ..errors import ActionError
 from .actions import (
     AcceptDialog,
@@ -41,9 +39,9 @@ from .geometry import Geometry, Point
 from .keys import MODIFIERS, playwright_key, shifted
 from .session import Session
 from .tab import LiveTab
+from .writing import on_us_layout, press_letter, write
 
 _DRAG_STEPS = 12
-_LONG_TEXT = 60
 _CHOOSER_S = 2.0
 
 
@@ -72,7 +70,7 @@ async def perform(session: Session, geometry: Geometry, action: Action) -> str |
                 await _click(session, at(point))
             return await _enter(session, text, replace=point is not None)
         case Key(keys=keys):
-            await _press(page, [playwright_key(name) for name in keys])
+            await _press(session, [playwright_key(name) for name in keys])
         case Scroll(pixels=pixels, coordinate=point):
             await _wheel(session, geometry, at(point) if point else None, 0, -pixels)
         case HScroll(pixels=pixels, coordinate=point):
@@ -146,19 +144,8 @@ async def _enter(session: Session, text: str, replace: bool) -> str | None:
         await keyboard.press("ControlOrMeta+a")
         if not text:
             await keyboard.press("Delete")
-    await _type(session.page, text)
+    await write(session.page, await session.active.cdp(), text)
     return None
-
-
-async def _type(page: Page, text: str) -> None:
-    """Long lines at once, as if pasted, but for the last character: pages that listen for keys hear one."""
-    for number, line in enumerate(text.split("\n")):
-        if number:
-            await page.keyboard.press("Enter")
-        head, tail = (line[:-1], line[-1:]) if len(line) > _LONG_TEXT else ("", line)
-        if head:
-            await page.keyboard.insert_text(head)
-        await page.keyboard.type(tail)
 
 
 async def _upload(session: Session, name: str, point: Point | None) -> str | None:
@@ -197,14 +184,18 @@ async def _respond(session: Session, geometry: Geometry, action: Action) -> str 
     return None
 
 
-async def _press(page: Page, keys: list[str]) -> None:
+async def _press(session: Session, keys: list[str]) -> None:
     """Modifiers are held while the other keys are pressed one after the other."""
+    page = session.page
     held = [key for key in keys if key in MODIFIERS]
     pressed = [shifted(key) if "Shift" in held else key for key in keys if key not in MODIFIERS]
     for key in held:
         await page.keyboard.down(key)
     for key in pressed:
-        await page.keyboard.press(key)
+        if on_us_layout(key):
+            await page.keyboard.press(key)
+        else:
+            await press_letter(await session.active.cdp(), key)
     for key in reversed(held):
         await page.keyboard.up(key)
 

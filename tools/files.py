@@ -3,6 +3,7 @@
 Names come from pages and models: they never lead out of those places.
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable
@@ -60,6 +61,14 @@ class Files:
     def close(self) -> None:
         if self._own is not None:
             self._own.cleanup()
+
+
+def write_privately(path: Path, text: str) -> None:
+    """A file that nobody but its owner may read, also when it was there before."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        if hasattr(os, "fchmod"):  # not on Windows
+            os.fchmod(file.fileno(), 0o600)
+        file.write(text)
 
 
 def _new_path(folder: Path, suggested: str) -> Path:

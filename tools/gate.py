@@ -34,8 +34,9 @@ class Gate:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> str:
-        """The address to give to the browser as its proxy."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """The address to give to the browser as its proxy; once is enough."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"socks5://{host}:{port}"
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser as PlaywrightBrowser
-from playwright.async_api import BrowserContext, Playwright, async_playwright
+from playwright.async_api import BrowserContext, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError, InputError
 from .chromium import find_chromium, launch_flags
+from .driver import start_driver
 
 DEFAULT_VIEWPORT = (1280, 800)
 
@@ -89,7 +90,7 @@ class Process:
 
 async def start_process(options: Options, proxy: str) -> Process:
     """Raises playwright's Error when it does not start."""
-    process = Process(await async_playwright().start())
+    process = Process(await start_driver())
     if options.profile is None:
         try:
             process.browser = await process.playwright.chromium.launch(**_launch(process, options, proxy))
@@ -116,7 +117,7 @@ async def new_context(process: Process, options: Options, proxy: str) -> Browser
 
 async def attach_process(cdp_url: str, timeout_s: float) -> tuple[Process, BrowserContext]:
     """Take over a browser that somebody else started."""
-    process = Process(await async_playwright().start(), foreign=True)
+    process = Process(await start_driver(), foreign=True)
     try:
         process.browser = await process.playwright.chromium.connect_over_cdp(
             cdp_url, timeout=timeout_s * 1000

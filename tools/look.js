@@ -1,25 +1,13 @@
-// Runs in our isolated world of a page: what the look and the click ask about it.
+// Runs in our isolated world of a page: what the look asks about it, after element.js.
 globalThis.saccade ??= (() => {
   const LONGEST_WORK_MS = 1000;
   const LONGEST_ANIMATION_MS = 1000;
-  const LONGEST_NAME = 80;
-  const FRAMES = ["iframe", "frame"];
-  const BUTTONS = ["submit", "button", "reset"];
-  const CONTROLS = "a, button, input, select, textarea, option, label, summary, [role], [onclick], [contenteditable]";
-  const ROLES = {
-    button: "button", textarea: "textbox", option: "option", summary: "button", img: "img", canvas: "canvas",
-    nav: "navigation", main: "main", dialog: "dialog", table: "table", td: "cell", th: "columnheader", tr: "row",
-    li: "listitem", video: "video", h1: "heading", h2: "heading", h3: "heading", h4: "heading",
-  };
-  const INPUT_ROLES = {
-    button: "button", submit: "button", reset: "button", image: "button", file: "button", checkbox: "checkbox",
-    radio: "radio", range: "slider", number: "spinbutton", search: "searchbox",
-  };
   const FORMS = {
     date: "a date such as 2026-11-25", month: "a month such as 2026-11", week: "a week such as 2026-W48",
     time: "a time such as 14:30", "datetime-local": "a date and time such as 2026-11-25 14:30",
     color: "a colour such as #ff8800 or teal", range: "a number",
   };
+  const { focused, deepFocus } = saccadeElements;
   let patience = LONGEST_WORK_MS;
 
   const frame = () => new Promise(requestAnimationFrame);
@@ -46,60 +34,8 @@ globalThis.saccade ??= (() => {
 
   const ends = (it) =>
     it.playState === "running" && it.effect?.getComputedTiming().endTime < LONGEST_ANIMATION_MS;
-  const animationsEnd = () =>
-    Promise.allSettled(document.getAnimations().filter(ends).map((it) => it.finished));
-
-  const clean = (text) => (text ?? "").replace(/\s+/g, " ").trim().slice(0, LONGEST_NAME);
-
-  // The deepest element with the focus, or at a point, through open shadow roots.
-  const inShadow = (element, step) => {
-    for (let inner; element?.shadowRoot && (inner = step(element.shadowRoot)) && inner !== element; ) element = inner;
-    return element;
-  };
-
-  const nameOf = (element) => {
-    if (["html", "body"].includes(element.localName)) return "";
-    const root = element.getRootNode();
-    const byIds = (ids) => ids?.split(/\s+/).map((id) => root.getElementById?.(id)?.textContent).join(" ");
-    return clean(byIds(element.getAttribute("aria-labelledby"))) || clean(element.getAttribute("aria-label"))
-      || clean(Array.from(element.labels ?? [], (it) => it.textContent).join(" "))
-      || clean(element.alt) || (BUTTONS.includes(element.type) && clean(element.value))
-      || clean(element.placeholder) || clean(element.title) || clean(element.textContent);
-  };
-
-  const roleOf = (element) => {
-    const { localName: tag, type } = element;
-    const told = element.getAttribute("role");
-    if (told) return told;
-    if (tag === "input") return INPUT_ROLES[type] ?? "textbox";
-    if (tag === "select") return element.multiple || element.size > 1 ? "listbox" : "combobox";
-    if (tag === "a") return element.href ? "link" : "";
-    return ROLES[tag] ?? (element.isContentEditable ? "textbox" : "");
-  };
-
-  const describe = (element, dx = 0, dy = 0) => {
-    const box = element.getBoundingClientRect();
-    const numbers = [box.x + dx, box.y + dy, box.width, box.height].map((it) => Math.round(it * 10) / 10);
-    return { tag: element.localName, role: roleOf(element), name: nameOf(element), box: numbers };
-  };
-
-  // What a click there means: the control around the element that it lands on. Frames of this origin are
-  // entered; for a frame of another, `inside` says where in it.
-  const at = (x, y, dx = 0, dy = 0, root = document) => {
-    const element = inShadow(root.elementFromPoint(x, y), (it) => it.elementFromPoint(x, y));
-    if (!element) return null;
-    if (!FRAMES.includes(element.localName)) return describe(element.closest(CONTROLS) ?? element, dx, dy);
-    const box = element.getBoundingClientRect();
-    const left = box.x + element.clientLeft, top = box.y + element.clientTop;
-    const inner = element.contentDocument;
-    if (inner) return at(x - left, y - top, dx + left, dy + top, inner) ?? describe(element, dx, dy);
-    return { ...describe(element, dx, dy), inside: [x - left, y - top, dx + left, dy + top] };
-  };
-
-  const focused = (root = document) => {
-    const element = inShadow(root.activeElement, (it) => it.activeElement);
-    return FRAMES.includes(element?.localName) && element.contentDocument ? focused(element.contentDocument) : element;
-  };
+  const animating = () => document.getAnimations().filter(ends);
+  const animationsEnd = () => Promise.allSettled(animating().map((it) => it.finished));
 
   // What asked.js has seen the page ask for since the last time.
   const asked = () => {
@@ -113,13 +49,13 @@ globalThis.saccade ??= (() => {
 
   const facts = () => {
     const root = document.scrollingElement;
-    const focus = focused();
+    const focus = deepFocus();
     return {
       width: innerWidth, height: innerHeight, title: document.title,
       scroll: [scrollX, scrollY,
         Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
-      focus: focus && focus.localName !== "body" ? describe(focus) : null,
-      pdf: document.contentType === "application/pdf", takes: (focus?.localName === "input" && FORMS[focus.type]) || null, asked: asked(),
+      focus: focused(), takes: (focus?.localName === "input" && FORMS[focus.type]) || null,
+      asked: asked(), busy: (patience === LONGEST_WORK_MS && atWork()) || animating().length > 0,
     };
   };
 
@@ -147,7 +83,7 @@ globalThis.saccade ??= (() => {
 
   // Fields whose value is not typed letter by letter: set it from text. Null: the focus is in another field.
   const fill = (text) => {
-    const field = focused();
+    const field = deepFocus();
     const read = field?.localName === "input" && READ[field.type];
     if (!read) return null;
     const value = read(text.trim());
@@ -162,14 +98,13 @@ globalThis.saccade ??= (() => {
     return "";
   };
 
-  // Two frames, then timers and finite animations that the page has going; the facts of what is left.
+  // A frame, then timers and finite animations that the page has going. The screenshot takes two frames more.
   const settle = async () => {
-    await frame();
     await frame();
     await workEnds();
     await animationsEnd();
-    return facts();
+    return { pdf: document.contentType === "application/pdf" };
   };
 
-  return { settle, at, fill };
+  return { settle, facts, fill };
 })();

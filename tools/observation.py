@@ -4,10 +4,13 @@ Plain frozen values. Every string in them that comes from the page (title, URL, 
 untrusted data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
 from PIL import Image
 
+from .element import Element
 from .geometry import Geometry
 
 Box = tuple[int, int, int, int]
@@ -26,23 +29,6 @@ class Tab:
 
 
 @dataclass(frozen=True)
-class Hit:
-    """The control that a mouse action landed on, read from the page just before; `frame` is its address when
-    it lies in a frame of another origin."""
-
-    tag: str
-    role: str
-    name: str
-    box: tuple[float, float, float, float]
-    """x, y, width, height in CSS px of the viewport."""
-    frame: str | None = None
-
-    def describe(self) -> str:
-        """Such as `button 'Save'`."""
-        return f"{self.role or self.tag} {self.name!r}" if self.name else self.role or self.tag
-
-
-@dataclass(frozen=True)
 class Observation:
     """One look at the active tab: a single screenshot and the facts around it."""
 
@@ -55,10 +41,22 @@ class Observation:
     """x, y, largest x, largest y, in CSS px."""
     dialog: str | None = None
     """What no screenshot says, as one text: dialogs, downloads, file choosers, permissions asked for."""
-    focus: Hit | None = None
+    focus: Element | None = None
     """The element that has the focus."""
     settled: bool = True
     seconds: float = 0.0
+    captured: tuple[Image.Image, bytes] | None = field(default=None, repr=False, compare=False)
+    """The screenshot as it came from the browser, and its PNG."""
+
+    @property
+    def png(self) -> bytes | None:
+        """The PNG of exactly this picture; None once something was drawn or covered on it."""
+        return self.captured[1] if self.captured and self.captured[0] is self.image else None
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 (H, W, 3), read once: it is compared with the look before and after."""
+        return np.asarray(self.image)
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Effect:
     seconds: float = 0.0
     regions: tuple[Box, ...] = ()
     """Where it differs: (x, y, width, height) in px of the screenshot, largest first, the largest eight."""
-    hit: Hit | None = None
+    hit: Element | None = None
     """What the mouse landed on."""
     focused: bool = False
     """Whether the focus moved to another element."""

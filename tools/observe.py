@@ -15,8 +15,9 @@ from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError
 from ..vision.screen import same
-from .geometry import Geometry, Point
-from .observation import Hit, Observation, Tab
+from .element import Element
+from .geometry import Geometry
+from .observation import Observation, Tab
 from .session import Session
 from .settle import settle
 from .tab import LiveTab
@@ -24,8 +25,8 @@ from .tab import LiveTab
 _TITLE_S = 0.5
 _PAPER_S, _PAPER_STEP_S = 4.0, 0.25
 _FLAT = 100  # colours: a viewer without a paper has fewer
-_HIT_S = 0.5
 _TAB_CHANGES = 5
+_CAPTURES = 2  # one more when the page has begun something meanwhile
 
 
 async def look(session: Session) -> Observation:
@@ -43,8 +44,13 @@ async def look(session: Session) -> Observation:
 
 async def _look_at(session: Session, tab: LiveTab) -> Observation:
     cdp = await tab.cdp()
-    settled, facts = await settle(await tab.world(), tab.traffic, session.timeout_s)
-    image = await (_capture_paper if facts.get("pdf") else _capture)(cdp, session.timeout_s)
+    world = await tab.world()
+    for _ in range(_CAPTURES):
+        settled, found = await settle(world, tab.traffic, session.timeout_s)
+        image, png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
+        facts = await world.ask("saccade.facts()") or {}
+        if not (facts.get("busy") or tab.traffic.busy):
+            break
     tab.traffic.rest()
     _tell(session, facts)
     return Observation(
@@ -56,30 +62,32 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
         scroll=tuple(facts.get("scroll", (0, 0, 0, 0))),
         dialog=session.notes(),
         settled=settled,
-        focus=_hit(facts.get("focus")),
+        focus=Element.from_dict(facts["focus"]) if facts.get("focus") else None,
+        captured=(image, png),
     )
 
 
-async def _capture(cdp: CDPSession, timeout_s: float) -> Image.Image:
-    """One PNG of the viewport. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
+async def _capture(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
+    """The viewport and its PNG. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
     options = {"format": "png", "optimizeForSpeed": True}
     try:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
     except TimeoutError:
         raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
-    image = Image.open(io.BytesIO(base64.b64decode(answer["data"])))
+    png = base64.b64decode(answer["data"])
+    image = Image.open(io.BytesIO(png))
     image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB"), png
 
 
-async def _capture_paper(cdp: CDPSession, timeout_s: float) -> Image.Image:
+async def _capture_paper(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
     """The PDF viewer is another process, which tells nothing: wait until it shows the same thing twice."""
     before, end = None, time.monotonic() + _PAPER_S
     while True:
-        image = await _capture(cdp, timeout_s)
+        image, png = await _capture(cdp, timeout_s)
         shows = image.getcolors(_FLAT) is None
         if (before is not None and shows and same(before, image)) or time.monotonic() > end:
-            return image
+            return image, png
         before = image
         await asyncio.sleep(_PAPER_STEP_S)
 
@@ -89,24 +97,6 @@ def _geometry(page: Page, facts: dict, image: Image.Image) -> Geometry:
     size = page.viewport_size or {"width": facts.get("width"), "height": facts.get("height")}
     width, height = size["width"] or image.width, size["height"] or image.height
     return Geometry(width, height, image.width, image.height)
-
-
-async def element_at(tab: LiveTab, point: Point) -> Hit | None:
-    """The control at a CSS point, also inside frames; None when the page does not answer."""
-    found = await (await tab.world()).ask(f"saccade.at({point[0]}, {point[1]})", _HIT_S)
-    if not found or "inside" not in found:
-        return _hit(found)
-    world = await tab.world_of_frame(point)
-    x, y, left, top = found["inside"]
-    inner = world and await world.ask(f"saccade.at({x}, {y}, {left}, {top})", _HIT_S)
-    hit = _hit(inner or found)
-    return hit and replace(hit, frame=world.url if world else None)
-
-
-def _hit(found: dict[str, Any] | None) -> Hit | None:
-    if not found:
-        return None
-    return Hit(found["tag"], found["role"], found["name"], tuple(found["box"]))
 
 
 def _tell(session: Session, facts: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ effect read the notes.
 
 import asyncio
 import re
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,11 +78,21 @@ class Session:
         self._navigations = 0
         self._tabs_opened = 0
 
-    async def launch(self, process: Process | None = None) -> None:
-        """Start a Chromium, or open a context in one that runs."""
+    async def prepare(self, process: Process | None = None) -> str:
+        """Start the gate and a Chromium, or join one that runs: all that no page is needed for. The gate's
+        address.
+        """
         proxy = await self._gate.start()
-        self.process = process or await start_process(self._options, proxy)
-        context = await new_context(self.process, self._options, proxy)
+        if self.process is None:
+            self.process = process or await start_process(self._options, proxy)
+        return proxy
+
+    async def launch(self, options: Options, process: Process | None = None) -> None:
+        """Open a context with a first page; `options` may have changed since `prepare`."""
+        self._options, self.files = options, Files(options.downloads, options.uploads)
+        proxy = await self.prepare(process)
+        assert self.process is not None
+        context = await new_context(self.process, options, proxy)
         await self._adopt(context)
         if not context.pages:
             await context.new_page()
@@ -268,15 +279,32 @@ class Session:
             await route.fallback()
 
 
-async def open_session(options: Options, policy: NetworkPolicy, beside: Session | None = None) -> Session:
-    """Start, attach, or join the process of another session. Raises BrowserError in one line."""
-    options.check()
+async def prepare_session(options: Options, policy: NetworkPolicy) -> Session:
+    """A session without a page yet, for `open_session`. Raises BrowserError in one line."""
     session = Session(policy, options)
-    try:
+    async with _closed_on_error(session, options):
+        await session.prepare()
+    return session
+
+
+async def open_session(
+    options: Options, policy: NetworkPolicy, beside: Session | None = None, prepared: Session | None = None
+) -> Session:
+    """Start, attach, or join the process of another session. Raises BrowserError in one line."""
+    session = prepared or Session(policy, options)
+    async with _closed_on_error(session, options):
+        options.check()
         if options.cdp_url is not None:
             await session.attach(options.cdp_url)
         else:
-            await session.launch(beside.process if beside else None)
+            await session.launch(options, beside.process if beside else None)
+    return session
+
+
+@asynccontextmanager
+async def _closed_on_error(session: Session, options: Options) -> AsyncIterator[None]:
+    try:
+        yield
     except PlaywrightError as error:
         await session.close()
         what = f"attach to {options.cdp_url}" if options.cdp_url else "start the browser"
@@ -284,7 +312,6 @@ async def open_session(options: Options, policy: NetworkPolicy, beside: Session 
     except BaseException:
         await session.close()
         raise
-    return session
 
 
 def _first_line(error: PlaywrightError) -> str:

@@ -1,7 +1,8 @@
 """When has a page stopped changing? Frames, timers, animations and requests, each with a bound.
 
-Measured recipe: two animation frames, then what the page itself has going (short timers, finite animations),
-then requests in flight; after that one screenshot is enough. A request is a hint and never a gate.
+Measured recipe: an animation frame, then what the page itself has going (short timers, finite animations),
+then requests in flight; after that one screenshot is enough, unless the page has begun something while it was
+taken (two frames). A request is a hint and never a gate.
 """
 
 import asyncio
@@ -105,13 +106,13 @@ class Traffic:
 
 
 async def settle(world: World, traffic: Traffic, document_s: float) -> tuple[bool, dict[str, Any]]:
-    """Wait until the pixels have settled: whether they have, and the facts of the page then."""
-    facts = await world.ask("saccade.settle()", SETTLE_S)
+    """Wait until the pixels have settled: whether they have, and what kind of page it is."""
+    found = await world.ask("saccade.settle()", SETTLE_S)
     for _ in range(ROUNDS):
         if not traffic.busy:
-            return facts is not None, facts or {}
+            return found is not None, found or {}
         calm = await traffic.idle(REQUESTS_S, document_s)
-        facts = await world.ask("saccade.settle()", SETTLE_S)
+        found = await world.ask("saccade.settle()", SETTLE_S)
         if not calm:
-            return False, facts or {}
-    return not traffic.busy and facts is not None, facts or {}
+            return False, found or {}
+    return not traffic.busy and found is not None, found or {}

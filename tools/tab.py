@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
-from playwright.async_api import CDPSession, Page
+from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from .settle import Traffic
@@ -19,6 +19,7 @@ class LiveTab:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.traffic = Traffic(page)
+        self._sessions: dict[Frame, CDPSession] = {}
         self._opened = asyncio.create_task(self._open())
         self._opened.add_done_callback(lambda it: it.cancelled() or it.exception())  # the page may go first
 
@@ -35,32 +36,25 @@ class LiveTab:
         await cdp.send("Page.enable")
         return cdp, world
 
-    async def world_of_frame(self, point: tuple[float, float]) -> World | None:
-        """The world of the innermost frame at a point; None when it cannot be found."""
-        cdp = await self.cdp()
-        where = {"x": int(point[0]), "y": int(point[1]), "includeUserAgentShadowDOM": False}
-        with suppress(PlaywrightError):
-            node = await cdp.send("DOM.getNodeForLocation", where)
-            described = await cdp.send("DOM.describeNode", {"backendNodeId": node["backendNodeId"]})
-            frame_id = described["node"].get("frameId", node["frameId"])
-            return await self._world_of(frame_id)
-        return None
-
-    async def _world_of(self, frame_id: str) -> World | None:
-        """In this process, or in the one that Chromium gave to a frame of another site."""
-        for frame in self.page.frames:
-            own = await self.cdp()
+    async def world_of(self, frame: str) -> World | None:
+        """Of a frame by its id, in this process or in the one that Chromium gave to another site."""
+        for cdp in [await self.cdp(), *await self._sessions_of_frames()]:
             with suppress(PlaywrightError):
-                if frame.parent_frame is not None:
-                    own = await self.page.context.new_cdp_session(frame)
-                tree = (await own.send("Page.getFrameTree"))["frameTree"]
-                for found in _frames(tree):
-                    if found["id"] == frame_id:
-                        return World(own, frame_id, found["url"])
+                tree = (await cdp.send("Page.getFrameTree"))["frameTree"]
+                if frame in _ids(tree):
+                    return World(cdp, frame)
         return None
 
+    async def _sessions_of_frames(self) -> list[CDPSession]:
+        """Of those frames that have a process of their own."""
+        for frame in self.page.frames[1:]:
+            if frame not in self._sessions:
+                with suppress(PlaywrightError):  # in its parent's process
+                    self._sessions[frame] = await self.page.context.new_cdp_session(frame)
+        return list(self._sessions.values())
 
-def _frames(tree: dict) -> Iterator[dict]:
-    yield tree["frame"]
+
+def _ids(tree: dict) -> Iterator[str]:
+    yield tree["frame"]["id"]
     for child in tree.get("childFrames", ()):
-        yield from _frames(child)
+        yield from _ids(child)

@@ -1,159 +1,81 @@
-"""The web UI: a task, a page that one watches, a list of steps. Needs the extra `ui` (Gradio).
+"""The web UI: four tabs (run, history, look, chat), served to this machine. Needs the extra `ui` (Gradio).
 
-`create_app` builds it, `launch` serves it. Runs of different people are apart: each has a browser of its own,
-and only its own page can stop it. Nothing is loaded from, or sent to, anywhere but this server.
+`create_app` builds it, `launch` serves it. People are apart: each browser keeps a token, and sees and steers
+its own runs alone. Nothing is loaded from, or sent to, anywhere but this server.
 """
 
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio import themes
 
 from ..errors import InputError
-from .board import live_page, step_list, thought_card
-from .desk import BUILTIN, Defaults, Desk, Frame, Order
+from .chattab import chat_tab
+from .desk import Defaults, Desk, new_visitor
+from .historytab import history_tab
+from .looktab import look_tab
+from .runtab import run_tab
+from .theme import HIDDEN, look
 
 STYLE = Path(__file__).with_name("app.css")
-EXAMPLES = (
-    "Open the Help page",
-    "Search for 'lamp' and add the first result to the cart",
-    "Search for 'kettle' and open the first result",
-)
-MODES = [("Fast", "fast"), ("Auto", "auto"), ("Deep", "deep")]
-PORTS = range(7860, 7880)
-RUNS_AT_ONCE = 16
-SHOW_PAGE = "() => innerWidth < 800 && document.getElementById('live').scrollIntoView({behavior: 'smooth'})"
-SWITCH_THEME = "() => document.body.classList.toggle('dark')"
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# The theme is the system's until one chooses another; the choice stays in the browser.
+START = """() => {
+  const chosen = localStorage.getItem('saccade-theme');
+  if (chosen) document.body.classList.toggle('dark', chosen === 'dark');
+  document.documentElement.lang = 'en';
+}"""
+SWITCH_THEME = """() => {
+  const dark = document.body.classList.toggle('dark');
+  localStorage.setItem('saccade-theme', dark ? 'dark' : 'light');
+}"""
+TITLE = "<h1>Saccade</h1><p>It looks at the page, thinks, and acts with mouse and keyboard.</p>"
 
 
-def create_app(defaults: Defaults | None = None) -> gr.Blocks:
-    defaults = defaults or Defaults()
-    desk = Desk(defaults)
+def create_app(defaults: Defaults | None = None, desk: Desk | None = None) -> gr.Blocks:
+    """`desk`: to share its registry of runs with a server in the same process."""
+    desk = desk or Desk(defaults or Defaults())
     with gr.Blocks(
         title="Saccade", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as app:
+        memory = gr.BrowserState({}, storage_key="saccade", secret="saccade")  # settings and the token
+        visitor = gr.State("")
         with gr.Row(elem_id="head"):
-            gr.HTML("<h1>Saccade</h1><p>It looks at the page, thinks, and acts with mouse and keyboard.</p>")
+            gr.HTML(TITLE)
             theme = gr.Button("Light / dark", elem_id="theme", size="sm", scale=0, min_width=110)
-        with gr.Row(elem_id="desk"):
-            with gr.Column(scale=3, min_width=280, elem_id="order"):
-                fields = order_fields(defaults)
-                with gr.Row(elem_id="buttons"):
-                    run = gr.Button("Run", variant="primary", elem_id="run", min_width=90)
-                    stop = gr.Button("Stop", elem_id="stop", min_width=90, interactive=False)
-                more_fields(defaults, fields)
-            with gr.Column(scale=7, min_width=300):
-                live = gr.HTML(live_page(), elem_id="live")
-                verdict = gr.HTML(visible=False, elem_id="verdict")
-                film = gr.Image(
-                    visible=False,
-                    show_label=False,
-                    elem_id="film",
-                    type="filepath",
-                    interactive=False,
-                    buttons=["download", "fullscreen"],
-                    alt_text="The run, step by step",
-                )
-            with gr.Column(scale=4, min_width=280):
-                thought = gr.HTML(thought_card(), elem_id="thought")
-                steps = gr.HTML(step_list([]), elem_id="steps", autoscroll=True)
-        parts = {
-            "live": live,
-            "thought": thought,
-            "steps": steps,
-            "verdict": verdict,
-            "film": film,
-            "run": run,
-            "stop": stop,
-        }
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Run", id="run"):
+                run = run_tab(desk, memory, visitor)
+            with gr.Tab("History", id="history") as history:
+                shown = history_tab(desk, visitor, history)
+            with gr.Tab("Look", id="look"):
+                look_tab(desk, run.model)
+            with gr.Tab("Chat", id="chat"):
+                chat_tab(desk, run.model)
 
-        async def play(request: gr.Request, *values: Any) -> AsyncIterator[dict]:
-            async for frame in desk.play(Order(*values), request.session_hash or ""):
-                yield {parts[name]: value for name, value in updates(frame).items()}
+        def arrive(kept: dict | None) -> tuple[dict, str]:
+            token = (kept or {}).get("visitor") or new_visitor()
+            return {**(kept or {}), "visitor": token}, token
 
-        def end(request: gr.Request) -> None:
-            desk.stop(request.session_hash or "")
-
-        gr.on(
-            [run.click, fields[0].submit],
-            play,
-            fields,
-            [*parts.values()],
-            concurrency_limit=RUNS_AT_ONCE,
-            **HIDDEN,
+        arrived = app.load(arrive, memory, [memory, visitor], **HIDDEN)
+        run.come_back(arrived)
+        run.replay.click(lambda: gr.Tabs(selected="history"), None, tabs, **HIDDEN).then(
+            shown.open, [visitor, run.folder], shown.outputs, **HIDDEN
         )
-        run.click(None, js=SHOW_PAGE, **HIDDEN)
-        stop.click(end, queue=False, **HIDDEN)
         theme.click(None, js=SWITCH_THEME, **HIDDEN)
-        app.unload(end)
     return app
 
 
-def order_fields(defaults: Defaults) -> list[Any]:
-    """Task and address; in the order of `Order`."""
-    task = gr.Textbox(
-        label="Task",
-        placeholder="What is to be done, in a sentence",
-        lines=3,
-        max_lines=8,
-        elem_id="task",
-        autofocus=True,
-    )
-    gr.Examples([[text] for text in EXAMPLES], task, label="For example", elem_id="examples")
-    url = gr.Textbox(defaults.url, label="Address", placeholder="https://example.com", elem_id="url")
-    return [task, url]
-
-
-def more_fields(defaults: Defaults, fields: list[Any]) -> None:
-    """Appends the fields that one rarely changes."""
-    names = list(dict.fromkeys([defaults.model, BUILTIN]))
-    with gr.Accordion("Model and limits", open=False, elem_id="more"):
-        fields += [
-            gr.Dropdown(
-                names,
-                value=defaults.model,
-                label="Model",
-                info="builtin, or the folder of a checkpoint",
-                allow_custom_value=True,
-                elem_id="model",
-            ),
-            gr.Radio(MODES, value="auto", label="Thinking", elem_id="thinking"),
-            gr.Slider(1, 60, defaults.max_steps, step=1, label="Most steps", elem_id="max-steps"),
-            gr.Textbox(
-                " ".join(defaults.allow_hosts),
-                label="Allowed hosts",
-                info="local or private hosts that the agent may also reach",
-                placeholder="localhost:8000",
-                elem_id="hosts",
-            ),
-        ]
-
-
-def updates(frame: Frame) -> dict[str, Any]:
-    """A frame's values for the parts that show them; what has no value is not shown."""
-    shown: dict[str, Any] = {**frame}
-    if "running" in frame:
-        running = shown.pop("running")
-        shown |= {"run": gr.update(interactive=not running), "stop": gr.update(interactive=running)}
-    for name in {"verdict", "film"} & frame.keys():
-        shown[name] = gr.update(value=frame[name], visible=bool(frame[name]))
-    return shown
-
-
 def launch(defaults: Defaults, host: str = "127.0.0.1", port: int | None = None, show: bool = False) -> None:
-    """Serve until Ctrl-C. `port` None takes the first free one from 7860; `show` opens the user's browser.
-
-    Raises InputError when the port or the host cannot be used.
+    """Serve until Ctrl-C, which stops what runs. `port` None takes the first free one from 7860; `show` opens
+    the user's browser. Raises InputError when the port or the host cannot be used.
     """
     defaults.runs.mkdir(parents=True, exist_ok=True)
-    app = create_app(defaults)
+    desk = Desk(defaults)
+    app = create_app(desk=desk)
     try:
-        app.launch(server_name=host, server_port=port, **launch_options(defaults))
+        app.launch(server_name=host, server_port=port, **launch_options())
     except OSError as error:
         raise InputError(
             f"cannot serve at {host}:{port or 'any port'} ({error}); give another --port"
@@ -165,11 +87,12 @@ def launch(defaults: Defaults, host: str = "127.0.0.1", port: int | None = None,
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
+        desk.registry.close()
         app.close(verbose=False)
 
 
-def launch_options(defaults: Defaults) -> dict[str, Any]:
-    """Gradio without its own voice: no sharing, no footer, no page rendered by Node."""
+def launch_options() -> dict[str, Any]:
+    """Gradio without its own voice: no sharing, no footer, no page rendered by Node, no folder served."""
     return {
         "prevent_thread_lock": True,
         "quiet": True,
@@ -178,44 +101,7 @@ def launch_options(defaults: Defaults) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": True,
         "footer_links": [],
-        "allowed_paths": [str(defaults.runs.resolve())],
         "theme": look(),
         "css": STYLE.read_text("utf-8"),
+        "js": START,
     }
-
-
-def look() -> themes.Base:
-    """Calm greys, one warm accent: the colour of the marks on the page."""
-    ember = themes.Color(
-        "#fff4f0", "#ffe4db", "#ffc7b6", "#ffa287", "#ff7653", "#f2542d",
-        "#d9431d", "#b33515", "#8f2d16", "#742817", "#401208",
-    )  # fmt: skip
-    theme = themes.Base(
-        primary_hue=ember,
-        secondary_hue=ember,
-        neutral_hue="slate",
-        radius_size="lg",
-        font=["ui-sans-serif", "system-ui", "Segoe UI", "Noto Sans", "sans-serif"],
-        font_mono=["ui-monospace", "SF Mono", "Consolas", "monospace"],
-    )
-    return theme.set(
-        body_background_fill="*neutral_50",
-        body_background_fill_dark="#0d1118",
-        block_background_fill="white",
-        block_background_fill_dark="#151b26",
-        block_border_color="*neutral_200",
-        block_border_color_dark="#263042",
-        block_border_width="1px",
-        block_radius="12px",
-        block_label_radius="12px",
-        input_background_fill="*neutral_50",
-        input_background_fill_dark="#0f141d",
-        input_border_color="*neutral_300",
-        input_border_color_dark="#2c374a",
-        input_border_width="1px",
-        button_primary_background_fill="*primary_600",
-        button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
-        button_primary_text_color="white",
-    )

@@ -6,14 +6,12 @@ Pure functions of values. What a page or a model wrote is escaped: it is shown, 
 import base64
 import html
 from collections.abc import Sequence
-from io import BytesIO
-
-from PIL import Image
 
 from ..agent import Run, Step
 from ..agent.export import draw_mark
+from .liverun import LiveRun, as_jpeg
 
-LIVE_PX, THUMB_PX = 1280, 192
+THUMB_PX = 192
 VERDICTS = {
     "success": ("good", "Done"),
     "failure": ("bad", "Not done"),
@@ -21,6 +19,15 @@ VERDICTS = {
     "needs_user": ("fair", "A question for you"),
     "interrupted": ("fair", "Stopped"),
     "error": ("bad", "Error"),
+}
+STATES = {
+    "starting": "Starting",
+    "thinking": "Thinking",
+    "acting": "Acting",
+    "paused": "Paused",
+    "asking": "Asks you",
+    "approving": "Waits for you",
+    "ended": "Ended",
 }
 EMPTY_PAGE = (
     "<div class='empty'><svg viewBox='0 0 48 48' aria-hidden='true'><circle cx='24' cy='24' r='6'/>"
@@ -35,18 +42,50 @@ def safe(text: object) -> str:
     return escaped.replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;").replace("`", "&#96;")
 
 
-def live_page(image: Image.Image | None = None, url: str = "", state: str = "", busy: bool = False) -> str:
-    """The page in a window: its address, what is going on, the picture."""
+def live_page(live: LiveRun | None = None) -> str:
+    """The page in a window: its address, what is going on, the picture. Hands on it need the run's id."""
+    if live is None or live.frame is None:
+        return window("" if live is None else state_of(live), EMPTY_PAGE, "")
+    frame, hands = live.frame, ""
+    if live.hands:
+        hands = f" data-hands='1' data-run='{safe(live.id)}'"
     body = (
-        EMPTY_PAGE
-        if image is None
-        else f"<img src='{data_url(image, LIVE_PX)}' alt='The page, as the agent sees it' decoding='sync'>"
+        f"<img src='{data_url(frame.jpeg)}' alt='The page, as the agent sees it' decoding='sync' "
+        f"draggable='false' data-taken='{frame.taken * 1000:.0f}'{hands}><p class='trouble' role='alert'></p>"
     )
-    chip = f"<span class='chip{' busy' if busy else ''}'>{safe(state)}</span>" if state else ""
+    return window(state_of(live), body, frame.url, live.phase not in ("paused", "ended"))
+
+
+def window(state: str, body: str, url: str, busy: bool = False) -> str:
+    chip = f"<span class='chip{' busy' if busy else ''}' role='status'>{safe(state)}</span>" if state else ""
     address = f"<span class='address'>{safe(url) or 'no page yet'}</span>"
     return (
         f"<figure class='window'><figcaption><i></i><i></i><i></i>{address}{chip}</figcaption>{body}</figure>"
     )
+
+
+def state_of(live: LiveRun) -> str:
+    if live.result is not None:
+        return VERDICTS[live.result.status][1]
+    if live.error:
+        return "Error"
+    if live.hands:
+        return "In your hands"
+    return "Pausing" if live.pausing else STATES[live.phase]
+
+
+def notice_card(live: LiveRun) -> str:
+    """What a person is asked, if anything."""
+    match live.phase:
+        case "asking":
+            return (
+                f"<div class='notice' role='alert'><h3>The agent asks</h3><p>{safe(live.question)}</p></div>"
+            )
+        case "approving":
+            why = f"<p class='why'>It {safe(live.risk)}.</p>" if live.risk else ""
+            action = f"<p class='action'>{safe(live.plan.describe())}</p>"
+            return f"<div class='notice' role='alert'><h3>May it do this?</h3>{action}{why}</div>"
+    return ""
 
 
 def thought_card(number: int = 0, thought: str = "", action: str = "") -> str:
@@ -56,7 +95,8 @@ def thought_card(number: int = 0, thought: str = "", action: str = "") -> str:
         return f"<div class='thought idle'><h3>Thought</h3><p>{hint}</p></div>"
     planned = f"<p class='action'>{safe(action)}</p>" if action else "<p class='action wait'>deciding</p>"
     words = safe(thought) or "&hellip;"
-    return f"<div class='thought' aria-live='polite'><h3>Step {number}</h3><p>{words}</p>{planned}</div>"
+    head = f"<div class='thought' aria-live='polite' aria-atomic='true'><h3>Step {number}</h3>"
+    return f"{head}<p>{words}</p>{planned}</div>"
 
 
 def step_list(rows: Sequence[str]) -> str:
@@ -73,13 +113,18 @@ def step_row(step: Step) -> str:
         if step.outcome()
         else ""
     )
-    usage = step.usage
-    costs = f"{usage.prompt_tokens}+{usage.output_tokens} tokens" if usage.prompt_tokens else ""
-    facts = " · ".join(fact for fact in (costs, f"{step.timings.total:.1f} s") if fact)
+    facts = " · ".join(facts_of(step))
     return (
-        f"<li><img src='{data_url(draw_mark(step), THUMB_PX)}' alt='The page at step {step.number}'>"
+        f"<li><img src='{data_url(as_jpeg(draw_mark(step), THUMB_PX))}' alt='The page at step {step.number}'>"
         f"<div><h4><b>{step.number}</b>{safe(step.describe())}</h4>{thought}{outcome}<small>{facts}</small></div></li>"
     )
+
+
+def facts_of(step: Step) -> list[str]:
+    """Tokens and seconds."""
+    usage = step.usage
+    costs = [f"{usage.prompt_tokens}+{usage.output_tokens} tokens"] if usage.prompt_tokens else []
+    return [*costs, f"{step.timings.total:.1f} s"]
 
 
 def verdict_card(run: Run) -> str:
@@ -94,10 +139,6 @@ def verdict_card(run: Run) -> str:
     )
 
 
-def verdict_title(run: Run) -> str:
-    return VERDICTS[run.status][1]
-
-
 def trouble(message: str) -> str:
     """One clear line."""
     return (
@@ -105,11 +146,5 @@ def trouble(message: str) -> str:
     )
 
 
-def data_url(image: Image.Image, width_px: int) -> str:
-    """A JPEG no wider than `width_px`."""
-    picture = image.convert("RGB")
-    if picture.width > width_px:
-        picture = picture.resize((width_px, round(picture.height * width_px / picture.width)), reducing_gap=2)
-    data = BytesIO()
-    picture.save(data, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
+def data_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -1,28 +1,45 @@
-"""Runs for people who watch them in the web UI: an order in, frames of what is to be shown out.
+"""What stands between the web UI and the runs: orders become agents, runs become what is to be shown.
 
-One run per open page of the UI, each with a browser of its own. Knows agents and HTML; knows no Gradio.
+A visitor is one browser, known by a token that it keeps. Knows agents, runs and HTML; knows no Gradio.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from PIL import Image
-
-from ..agent import Agent, ChatModel, Run, Step
-from ..agent.events import Planned, Seen
-from ..agent.export import draw_action, draw_mark, export_gif
+from ..agent import Agent, Run, Secret
+from ..agent.approval import Ask
 from ..agent.journal import default_folder
-from ..errors import SaccadeError
-from .board import live_page, step_list, step_row, thought_card, trouble, verdict_card, verdict_title
-from .wiring import load_model, make_browser
+from ..agent.run import read_folder
+from ..agent.thinking import Budget
+from ..errors import InputError, SaccadeError
+from .board import live_page, notice_card, step_list, step_row, thought_card, trouble, verdict_card
+from .hands import read_deed
+from .liverun import LiveRun
+from .registry import Registry
+from .wiring import make_browser
 
 BUILTIN = "builtin"
-Frame = dict[str, Any]
-"""New values by what shows them: live, thought, steps, verdict (HTML), film (a path), running (a bool)."""
+KINDS = {"Built-in": BUILTIN, "Folder": "folder", "Hub id": "hub", "Server": "server"}
+OWNER = "owner"
+View = dict[str, Any]
+"""What is to be shown of a run: HTML by pane, and `phase`, `hands`, `pausing` for the switches."""
+NOTHING: View = {
+    "live": live_page(),
+    "thought": thought_card(),
+    "steps": step_list([]),
+    "verdict": "",
+    "notice": "",
+    "phase": "none",
+    "hands": False,
+    "pausing": False,
+    "folder": "",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,7 @@ class Defaults:
     allow_hosts: tuple[str, ...] = ()
     runs: Path = Path("runs")
     executable: Path | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,116 +61,145 @@ class Order:
 
     task: str
     url: str
-    model: str | None
-    thinking: Any
+    kind: str | None
+    which: str
+    thinking: str
+    budget: float
+    ask_before: str
     max_steps: float
     hosts: str
 
+    @property
+    def model(self) -> str:
+        return model_name(self.kind, self.which)
+
 
 class Desk:
-    """Takes orders. A visitor is one open page of the UI."""
+    """Takes orders, finds runs again, keeps people apart."""
 
-    def __init__(self, defaults: Defaults):
+    def __init__(self, defaults: Defaults, registry: Registry | None = None):
         self.defaults = defaults
-        self._agents: dict[str, Agent] = {}
+        self.registry = registry or Registry()
 
-    async def play(self, order: Order, visitor: str) -> AsyncIterator[Frame]:
-        """The whole run, from the pressed button to the verdict. Whatever goes wrong is shown as one line."""
-        yield opening(order)
-        try:
-            agent = self._agents[visitor] = self.agent(order)
-            async for frame in follow(agent, order.url):
-                yield frame
-            yield await ending(agent.result)
-        except SaccadeError as error:
-            yield broken(str(error))
-        except Exception as error:
-            yield broken(f"{type(error).__name__}: {error}")
-            raise
-
-    def stop(self, visitor: str) -> None:
-        agent = self._agents.pop(visitor, None)
-        if agent is not None:
-            agent.stop()
-
-    def agent(self, order: Order) -> Agent:
+    def start(self, order: Order, visitor: str) -> LiveRun:
         """Raises InputError for an order that cannot be carried out."""
+        return self.registry.start(self.agent(order, visitor), visitor)
+
+    def agent(self, order: Order, visitor: str) -> Agent:
+        folder = free(self.defaults.runs / default_folder(order.task).name)
         hosts = [*self.defaults.allow_hosts, *order.hosts.replace(",", " ").split()]
-        url = order.url.strip() or None
         return Agent(
             order.task,
-            lambda: model_named((order.model or BUILTIN).strip()),
-            browser=make_browser(url, allow_hosts=hosts, executable=self.defaults.executable),
-            thinking=order.thinking,
-            out=free(self.defaults.runs / default_folder(order.task).name),
+            order.model,
+            browser=make_browser(
+                order.url.strip() or None, allow_hosts=hosts, executable=self.defaults.executable
+            ),
+            thinking=cast(Any, Budget(cast(Any, order.thinking), int(order.budget))),
+            out=folder,
+            on_event=lambda _: mark_owner(folder, visitor),
             max_steps=int(order.max_steps),
+            ask_before=cast(Ask, order.ask_before),
+            secrets=self.defaults.secrets,
         )
 
+    def latest(self, visitor: str) -> LiveRun | None:
+        """What the visitor comes back to."""
+        mine = self.registry.of(visitor) if visitor else []
+        return next((live for live in mine if not live.ended), next(iter(mine), None))
 
-def model_named(spec: str) -> ChatModel:
-    """A checkpoint is loaded once for everybody; a script begins anew."""
-    return load_model(spec) if spec.endswith(".jsonl") else loaded(spec)
+    def owned(self, id: str | None, visitor: str) -> LiveRun | None:
+        """The visitor's own run, and nobody else's."""
+        found = next((live for live in self.registry.of(visitor) if live.id == id), None)
+        return found if visitor else None
+
+    async def watch(self, live: LiveRun) -> AsyncIterator[View]:
+        """From now until the end; leaving early lets the run go on."""
+        rows: list[str] = []
+        async for _ in live.watch():
+            for step in live.steps[len(rows) :]:
+                rows.append(await asyncio.to_thread(step_row, step))
+            yield await asyncio.to_thread(view, live, rows)
+
+    async def act(self, deed: dict[str, Any]) -> str:
+        """A person's deed in the page, whose run is named by its secret id; what went wrong, or nothing."""
+        try:
+            return await self.registry.get(str(deed.get("run"))).act(read_deed(deed)) or ""
+        except SaccadeError as error:
+            return str(error)
+
+    def folders(self, visitor: str) -> list[dict[str, Any]]:
+        """The headers of the runs that this visitor may see, newest first: nobody's, and the own."""
+        found = []
+        for path in self.defaults.runs.glob("*/run.json"):
+            if may_see(path.parent, visitor):
+                header, _ = read_folder(path.parent)
+                found.append({**header, "folder": str(path.parent)})
+        return sorted(found, key=lambda header: str(header.get("started", "")), reverse=True)
+
+    def open(self, folder: str, visitor: str) -> Run:
+        """Raises InputError for a folder outside the runs, or of somebody else."""
+        path = Path(folder)
+        if path.parent.resolve() != self.defaults.runs.resolve() or not may_see(path, visitor):
+            raise InputError("there is no such run among yours")
+        return Run.load(path)
 
 
-@cache
-def loaded(spec: str) -> ChatModel:
-    return load_model(spec)
+def view(live: LiveRun, rows: list[str]) -> View:
+    verdict = verdict_card(live.result) if live.result else trouble(live.error) if live.error else ""
+    plan = live.plan.describe() if live.plan else ""
+    return {
+        "live": live_page(live),
+        "thought": thought_card(len(rows) + (not live.ended), live.thought, plan),
+        "steps": step_list(rows),
+        "verdict": verdict,
+        "notice": notice_card(live),
+        "phase": live.phase,
+        "hands": live.hands,
+        "pausing": live.pausing,
+        "folder": str(live.result.folder) if live.result and live.steps else "",
+    }
+
+
+def model_name(kind: str | None, which: str) -> str:
+    """Raises InputError when a kind that needs a name has none."""
+    if kind in (None, BUILTIN):
+        return BUILTIN
+    if not which.strip():
+        raise InputError("say which model: a folder, a hub id, or a server's address")
+    return which.strip()
+
+
+def kind_of(model: str) -> str:
+    """Of the choices that the fields offer."""
+    if model == BUILTIN:
+        return BUILTIN
+    if model.startswith(("http://", "https://")):
+        return "server"
+    return "folder" if Path(model).exists() or model.endswith(".jsonl") else "hub"
+
+
+def new_visitor() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def mark_owner(folder: Path, visitor: str) -> None:
+    """Only the token's digest is kept."""
+    if visitor and not (folder / OWNER).exists():
+        (folder / OWNER).write_text(_digest(visitor), "utf-8")
+
+
+def may_see(folder: Path, visitor: str) -> bool:
+    try:
+        return hmac.compare_digest((folder / OWNER).read_text("utf-8"), _digest(visitor))
+    except FileNotFoundError:
+        return True
+
+
+def _digest(visitor: str) -> str:
+    return hashlib.sha256(visitor.encode()).hexdigest()
 
 
 def free(folder: Path) -> Path:
     """Several people may press Run within a second."""
     names = [folder, *(folder.with_name(f"{folder.name}-{count}") for count in range(2, 100))]
     return next((name for name in names if not name.exists()), folder)
-
-
-async def follow(agent: Agent, url: str) -> AsyncIterator[Frame]:
-    """A frame per event. Leaving the iteration early ends the run: nothing goes on unwatched."""
-    rows: list[str] = []
-    async for event in agent.events():
-        number = len(rows) + 1
-        match event:
-            case Seen(image=image):
-                picture = await asyncio.to_thread(live_page, image, url, "Thinking", True)
-                yield {"live": picture, "thought": thought_card(number)}
-            case Planned(image=image, url=url, thought=thought, action=action):
-                picture = await asyncio.to_thread(marked, image, action, url)
-                yield {"live": picture, "thought": thought_card(number, thought, action.describe())}
-            case Step() as step:
-                url = step.url
-                rows.append(await asyncio.to_thread(step_row, step))
-                yield {"steps": step_list(rows)}
-
-
-def marked(image: Image.Image, action: Any, url: str) -> str:
-    return live_page(draw_action(image, action), url, "Acting", busy=True)
-
-
-def opening(order: Order) -> Frame:
-    return {
-        "live": live_page(None, order.url, "Starting", busy=True),
-        "thought": thought_card(),
-        "steps": step_list([]),
-        "verdict": None,
-        "film": None,
-        "running": True,
-    }
-
-
-async def ending(run: Run | None) -> Frame:
-    """The page as it was left, the verdict, the run as a GIF."""
-    if run is None or not run.steps:
-        return broken("stopped before the first step" if run is None else run.reason)
-    page, gif = await asyncio.to_thread(lambda: (last_page(run), export_gif(run, run.folder / "run.gif")))
-    return {"live": page, "verdict": verdict_card(run), "film": str(gif), "running": False}
-
-
-def last_page(run: Run) -> str:
-    step = run.steps[-1]
-    if run.final_path is None:
-        return live_page(draw_mark(step), step.url, verdict_title(run))
-    with Image.open(run.final_path) as final:
-        return live_page(final, step.url, verdict_title(run))
-
-
-def broken(message: str) -> Frame:
-    return {"live": live_page(), "verdict": trouble(message), "running": False}

@@ -73,7 +73,7 @@ def draw_loads(loads: Tensor, path: Path, title: str) -> None:
     width, height = max(3, min(56, 1024 // experts)), max(12, min(40, 640 // layers))
     relative = (loads / loads.double().mean(1, keepdim=True)).numpy()
     top = max(float(relative.max()), 1.0)
-    cells = Image.fromarray(_colours(relative / top)).resize(
+    cells = Image.fromarray(colours(relative / top)).resize(
         (experts * width, layers * height), Image.Resampling.NEAREST
     )
     canvas = Image.new("RGB", (LEFT + cells.width + RIGHT, TOP + max(cells.height, 160) + BOTTOM), PAPER)
@@ -94,7 +94,7 @@ def draw_loads(loads: Tensor, path: Path, title: str) -> None:
 
 
 def _draw_scale(canvas: Image.Image, pen: ImageDraw.ImageDraw, x: int, top: float, font: Any) -> None:
-    bar = Image.fromarray(_colours(np.linspace(1, 0, 140)[:, None])).resize((16, 140))
+    bar = Image.fromarray(colours(np.linspace(1, 0, 140)[:, None])).resize((16, 140))
     canvas.paste(bar, (x, TOP))
     pen.text((x, TOP - 20), "load / mean", INK, font)
     for value in (0, top / 2, top):
@@ -102,7 +102,7 @@ def _draw_scale(canvas: Image.Image, pen: ImageDraw.ImageDraw, x: int, top: floa
         pen.text((x + 22, y), f"{value:.1f}", INK, font, anchor="lm")
 
 
-def _colours(values: np.ndarray) -> np.ndarray:
+def colours(values: np.ndarray) -> np.ndarray:
     """[h, w] in 0..1 -> [h, w, 3] uint8."""
     stops = np.linspace(0, 1, len(RAMP))
     return np.stack([np.interp(values, stops, channel) for channel in RAMP.T], axis=-1).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,17 @@ def runs_table(runs: list[dict[str, Any]]) -> Table:
         cells = [str(run["done"]), str(run.get("started", ""))[:16], str(run.get("task", "")), run["folder"]]
         table.add_row(Text(status, style=COLORS.get(status, "yellow")), *(Text(cell) for cell in cells))
     return table
+
+
+def check_removable(folder: Path) -> None:
+    """Raises InputError for a folder that holds no run, or that holds more than one run's files."""
+    read_folder(folder)
+    if any(path.parent != folder for path in folder.rglob("run.json")):
+        raise InputError(f"{folder} holds other runs as well: name them one by one")
+
+
+def remove_run(folder: Path) -> None:
+    shutil.rmtree(folder)
 
 
 def export_run(folder: Path, kind: str, out: Path | None) -> Path:

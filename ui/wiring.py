@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..agent.protocol import ChatModel
 from ..agent.scripted import load_script
@@ -26,18 +26,19 @@ def load_model(spec: str) -> ChatModel:
     if spec.startswith(("http://", "https://")):
         from ..agent.remote import RemoteModel
 
-        return RemoteModel.from_spec(spec, os.environ.get("SACCADE_API_KEY"))
+        return RemoteModel.from_spec(spec, os.environ.get("SACCADE_API_KEY")).acquaint()
     return load_script(Path(spec)) if spec.endswith(".jsonl") else load_engine(spec)
 
 
-def load_engine(spec: str) -> "Engine":
-    """The local model alone; raises CheckpointError."""
+def load_engine(spec: str, **settings: Any) -> "Engine":
+    """The local model alone, with further settings of `Engine.from_pretrained`; raises CheckpointError."""
     find_checkpoint(spec)  # a wrong name fails before torch is loaded
     import torch
 
     from ..model.engine import Engine
 
-    return Engine.from_pretrained(spec, device="cuda" if torch.cuda.is_available() else "cpu")
+    settings.setdefault("device", "cuda" if torch.cuda.is_available() else "cpu")
+    return Engine.from_pretrained(spec, **settings)
 
 
 def make_browser(

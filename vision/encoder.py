@@ -5,9 +5,10 @@ dim.
 Attention is full within one frame, so no mask is ever built.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,15 +21,39 @@ class VisionFeatures:
     deepstack: tuple[Tensor, ...] = ()  # each [n, M], one per tap
 
 
+def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.gelu(F.linear(x, weight, bias), approximate="tanh")
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """(a, b) -> (a cos - b sin, b cos + a sin) of the halves of x [P, H, D / H], in fp32."""
+    a, b = x.float().chunk(2, dim=-1)
+    cos, sin = (t[:, None, : a.shape[-1]] for t in (cos, sin))  # the halves share their angles
+    left = torch.addcmul(a * cos, b, sin, value=-1)
+    right = torch.addcmul(b * cos, a, sin)
+    return torch.cat((left, right), dim=-1).to(x.dtype)
+
+
+class Operations(NamedTuple):
+    """What a caller may know faster ways for, with the same meaning."""
+
+    linear_gelu: Callable[[Tensor, Tensor, Tensor], Tensor] = linear_gelu
+    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
+    attention: Callable[[Tensor, Tensor, Tensor], Tensor] = F.scaled_dot_product_attention
+
+
+PLAIN = Operations()
+
+
 class VisionEncoder(nn.Module):
     """`config` is any object with the fields of `model.config.VisionConfig`."""
 
-    def __init__(self, config: Any):
+    def __init__(self, config: Any, operations: Operations = PLAIN):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbedding(config)
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
-        self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(VisionBlock(config, operations) for _ in range(config.depth))
         self.merger = PatchMerger(config, norm_after_merge=False)
         self.deepstack_merger_list = nn.ModuleList(
             PatchMerger(config, norm_after_merge=True) for _ in config.deepstack_visual_indexes
@@ -91,12 +116,12 @@ class PatchEmbedding(nn.Module):
 
 
 class VisionBlock(nn.Module):
-    def __init__(self, config: Any):
+    def __init__(self, config: Any, operations: Operations):
         super().__init__()
         self.norm1 = nn.LayerNorm(config.hidden_size, eps=1e-6)
         self.norm2 = nn.LayerNorm(config.hidden_size, eps=1e-6)
-        self.attn = VisionAttention(config.hidden_size, config.num_heads)
-        self.mlp = VisionMLP(config.hidden_size, config.intermediate_size)
+        self.attn = VisionAttention(config.hidden_size, config.num_heads, operations)
+        self.mlp = VisionMLP(config.hidden_size, config.intermediate_size, operations)
 
     def forward(self, x_PD: Tensor, rotary: tuple[Tensor, Tensor], frames: list[int]) -> Tensor:
         x_PD = x_PD + self.attn(self.norm1(x_PD), rotary, frames)
@@ -104,26 +129,29 @@ class VisionBlock(nn.Module):
 
 
 class VisionAttention(nn.Module):
-    def __init__(self, hidden_size: int, num_heads: int):
+    def __init__(self, hidden_size: int, num_heads: int, operations: Operations):
         super().__init__()
+        self.operations = operations
         self.num_heads = num_heads
         self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
         self.proj = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, x_PD: Tensor, rotary: tuple[Tensor, Tensor], frames: list[int]) -> Tensor:
-        qk, v = self.qkv(x_PD).unflatten(-1, (3, self.num_heads, -1)).split((2, 1), dim=1)
-        (q, k), v = _rotate(qk, *rotary).unbind(1), v.squeeze(1)
-        return self.proj(_attend_within_frames(q, k, v, frames).flatten(-2))
+        heads = self.num_heads
+        qk, v = self.qkv(x_PD).unflatten(-1, (3 * heads, -1)).split((2 * heads, heads), dim=1)
+        q, k = self.operations.rotate(qk, *rotary).split(heads, dim=1)
+        return self.proj(_attend_within_frames(q, k, v, frames, self.operations.attention).flatten(-2))
 
 
 class VisionMLP(nn.Module):
-    def __init__(self, hidden_size: int, intermediate_size: int):
+    def __init__(self, hidden_size: int, intermediate_size: int, operations: Operations):
         super().__init__()
+        self.operations = operations
         self.linear_fc1 = nn.Linear(hidden_size, intermediate_size)
         self.linear_fc2 = nn.Linear(intermediate_size, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear_fc2(F.gelu(self.linear_fc1(x), approximate="tanh"))
+        return self.linear_fc2(self.operations.linear_gelu(x, self.linear_fc1.weight, self.linear_fc1.bias))
 
 
 class PatchMerger(nn.Module):
@@ -142,25 +170,16 @@ class PatchMerger(nn.Module):
         return self.linear_fc2(F.gelu(self.linear_fc1(merged)))
 
 
-def _attend_within_frames(q: Tensor, k: Tensor, v: Tensor, frames: list[int]) -> Tensor:
+def _attend_within_frames(q: Tensor, k: Tensor, v: Tensor, frames: list[int], attention) -> Tensor:
     """q, k, v [P, H, D / H]; neighbouring frames of one size go through attention as one batch."""
     out, start = [], 0
     for size, run in groupby(frames):
         count = len(list(run))
         batch = slice(start, start + count * size)
         q_h, k_h, v_h = (x[batch].unflatten(0, (count, size)).transpose(1, 2) for x in (q, k, v))
-        out.append(F.scaled_dot_product_attention(q_h, k_h, v_h).transpose(1, 2).flatten(0, 1))
+        out.append(attention(q_h, k_h, v_h).transpose(1, 2).flatten(0, 1))
         start += count * size
-    return torch.cat(out)
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """(a, b) -> (a cos - b sin, b cos + a sin) of the halves of x [P, 2, H, D / H], in fp32."""
-    a, b = x.float().chunk(2, dim=-1)
-    cos, sin = (t[:, None, None, : a.shape[-1]] for t in (cos, sin))  # the halves share their angles
-    left = torch.addcmul(a * cos, b, sin, value=-1)
-    right = torch.addcmul(b * cos, a, sin)
-    return torch.cat((left, right), dim=-1).to(x.dtype)
+    return out[0] if len(out) == 1 else torch.cat(out)
 
 
 def _merge_order(grid: Tensor, merge: int) -> Tensor:

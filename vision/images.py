@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ..errors import InputError
 
@@ -25,7 +25,7 @@ def load_image(source: Source) -> Image.Image:
     """RGB, upright (EXIF applied), transparency over white, 16 bits and floats scaled to 8.
 
     Arrays are [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]: uint8, uint16, or floats in 0..1. Raises InputError
-    for anything that is no picture.
+    for anything that is no picture. An RGB image is passed on as it is.
     """
     image = _from_array(source) if isinstance(source, np.ndarray) else _decoded(source)
     if 0 in image.size:
@@ -37,7 +37,8 @@ def _decoded(source: Any) -> Image.Image:
     image = source if isinstance(source, Image.Image) else _opened(source)
     try:
         image.load()
-        return ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image  # it copies in any case
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"the picture cannot be decoded ({error}): save it again as PNG or JPEG") from None
 

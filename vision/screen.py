@@ -33,24 +33,21 @@ def changed_fraction(before: Picture, after: Picture, tolerance: int = TOLERANCE
     return 1.0 if mask is None else cv2.countNonZero(mask) / mask.size
 
 
-def changed_regions(
+def changes(
     before: Picture, after: Picture, tolerance: int = TOLERANCE, join_px: int = 16
-) -> list[Box]:
-    """Boxes (x, y, width, height) around what differs, largest first; gaps below `join_px` are joined."""
+) -> tuple[float, list[Box]]:
+    """The share of pixels that differ, and boxes (x, y, width, height) around them, largest first; gaps
+    below `join_px` are joined.
+    """
     mask = _changed_mask(before, after, tolerance)
     if mask is None:
         height, width = _array(after).shape[:2]
-        return [(0, 0, width, height)]
-    left, top, width, height = cv2.boundingRect(mask)
-    if width == 0:
-        return []
-    side = join_px // 2 * 2 + 1  # odd: an even kernel would shift the boxes
-    changed = mask[top : top + height, left : left + width]
-    padded = cv2.copyMakeBorder(changed, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
-    joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    boxes = [(int(x) + left - side, int(y) + top - side, int(w), int(h)) for x, y, w, h, _ in stats[1:]]
-    return sorted(boxes, key=lambda box: -box[2] * box[3])
+        return 1.0, [(0, 0, width, height)]
+    return cv2.countNonZero(mask) / mask.size, _boxes(mask, join_px)
+
+
+def changed_regions(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> list[Box]:
+    return changes(before, after, tolerance)[1]
 
 
 def same(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> bool:
@@ -90,6 +87,19 @@ def _changed_mask(before: Picture, after: Picture, tolerance: int) -> np.ndarray
     if first.shape != second.shape:
         return None
     return cv2.bitwise_not(cv2.inRange(cv2.absdiff(first, second), (0, 0, 0), (tolerance,) * 3))
+
+
+def _boxes(mask: np.ndarray, join_px: int) -> list[Box]:
+    left, top, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return []
+    side = join_px // 2 * 2 + 1  # odd: an even kernel would shift the boxes
+    changed = mask[top : top + height, left : left + width]
+    padded = cv2.copyMakeBorder(changed, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    boxes = [(int(x) + left - side, int(y) + top - side, int(w), int(h)) for x, y, w, h, _ in stats[1:]]
+    return sorted(boxes, key=lambda box: -box[2] * box[3])
 
 
 def _array(picture: Picture) -> np.ndarray:

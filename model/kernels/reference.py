@@ -4,14 +4,105 @@ Shapes: B batch, T tokens, H value heads, G key heads (H is a multiple of G), K 
 N chunks, D model dim, E experts, I expert width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..rope import apply_rotary
+
 CHUNK = 64
 BLOCK = 16
+
+
+class MixWeights(NamedTuple):
+    """What a DeltaNet layer has between its projections."""
+
+    conv: Tensor  # [C, 1, k], C = 2GK + HV channels
+    A_log: Tensor  # [H]
+    dt_bias: Tensor  # [H]
+    norm: Tensor  # [V]
+
+
+def delta_mix(
+    qkv: Tensor, z: Tensor, b: Tensor, a: Tensor, weights: MixWeights, eps: float, key_heads: int,
+    window: Tensor, state: Tensor, each: bool,
+    rule: Callable[..., tuple[Tensor, Tensor]] | None = None,
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:  # fmt: skip
+    """All of a DeltaNet layer between its projections: convolution, gates, delta rule, gated norm.
+
+    qkv [B, T, C]; z [B, T, HV]; b, a [B, T, H]; window [B, k - 1, C], the columns before qkv; state
+    [B, H, K, V]. beta = sigmoid(b), g = -exp(A_log) softplus(a + dt_bias), out = o / rms(o) norm silu(z).
+    Returns out [B, T, HV], the columns from the oldest window kept on, and the states kept: after each token,
+    where `each` asks for it, or after the last.
+    """
+    heads, key_dim = state.shape[1:3]
+    mixed, columns = causal_conv(qkv, window, weights.conv)
+    q, k, v = mixed.split((key_heads * key_dim, key_heads * key_dim, z.shape[-1]), dim=-1)
+    q, k, v = q.unflatten(-1, (key_heads, -1)), k.unflatten(-1, (key_heads, -1)), v.unflatten(-1, (heads, -1))
+    g = -weights.A_log.float().exp() * F.softplus(a.float() + weights.dt_bias.float())
+    beta = b.float().sigmoid()
+    if each:
+        o, states = delta_rule_steps(q, k, v, g, beta, state)
+    else:
+        o, last = (rule or delta_rule_chunked)(q, k, v, g, beta, state)
+        states, columns = (last,), columns[:, v.shape[1] :].clone()  # a view would keep every column
+    return gated_norm(o, z.view_as(o), weights.norm, eps).flatten(-2), columns, states
+
+
+def gated_norm(x: Tensor, z: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """cast(x / rms(x)) * w * silu(z): plain w, unlike every other norm of Qwen3.5."""
+    normed = F.rms_norm(x.float(), weight.shape, eps=eps)
+    return (weight * normed.to(x.dtype) * F.silu(z.float())).to(x.dtype)
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
+    """x / rms(x) * (offset + w). With an offset it is multiplied in fp32, without after the cast."""
+    if offset:
+        weight = offset + weight.float()
+        return F.rms_norm(x.float(), weight.shape, weight, eps).to(x.dtype)
+    return weight * F.rms_norm(x.float(), weight.shape, eps=eps).to(x.dtype)
+
+
+def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tensor, sin: Tensor) -> Tensor:
+    """x [B, T, H, D] -> each head normalised and turned by cos, sin [B, T, R], as [B, H, T, D]."""
+    return apply_rotary(rms_norm(x, weight, eps, offset), cos, sin).transpose(1, 2)
+
+
+def project(x: Tensor, *weights: Any) -> tuple[Tensor, ...]:
+    """x [..., D] through several matrices [outs, D], which may be quantised."""
+    return tuple(F.linear(x, _wide(w)) for w in weights)
+
+
+def _wide(weight: Any) -> Tensor:
+    return weight if isinstance(weight, Tensor) else weight[...]
+
+
+def mlp(x: Tensor, gate: Any, up: Any, down: Any) -> Tensor:
+    """down(silu(gate(x)) * up(x)); the matrices may be quantised."""
+    return F.linear(F.silu(F.linear(x, _wide(gate))).mul_(F.linear(x, _wide(up))), _wide(down))
+
+
+def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Softmax over the top k of [T, E] in fp32 (that over all, renormalised): shares, indices [T, k]."""
+    best, indices = logits.float().topk(k, dim=-1)
+    return best.softmax(-1).to(logits.dtype), indices
+
+
+def mixture(
+    x: Tensor, shares: Tensor, indices: Tensor, gate_up: Any, down: Any, shared: Sequence[Any] = ()
+) -> Tensor:
+    """Mixture of experts x [T, D] -> [T, D]; stacks gate_up [E, 2I, D] (gate rows first), down [E, D, I].
+
+    `shared`: gate, up, down of the expert that every token takes, and the row of its switch.
+    """
+    plain = isinstance(gate_up, Tensor) and isinstance(down, Tensor)
+    dense = plain and x.is_cuda and gate_up.shape[0] <= 4 * indices.shape[-1]
+    rule = experts_dense if dense else experts_single if x.shape[0] == 1 else experts_by_token
+    y = rule(x, gate_up, down, shares, indices)
+    return y + F.linear(x, shared[3]).sigmoid() * mlp(x, *shared[:3]) if shared else y
 
 
 def l2_normalise(x: Tensor, scale: float = 1.0) -> Tensor:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import time
 
 import pytest
-from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
-from saccade.errors import BrowserError, ContextError
+from saccade.agent import Agent, Preferences, Reply, Run, ScriptedModel, ToolCall, Usage
+from saccade.errors import BrowserError, CheckpointError, ContextError
 from saccade.tools import Browser
 
 PRESS = {"action": "left_click", "coordinate": [500, 250], "thought": "Press the button"}
@@ -193,6 +194,47 @@ async def test_a_running_browser_stays_open_and_as_it_is(start, browser):
     ).run()
     assert run.steps[0].screenshot.size == (640, 480)
     assert browser.started
+
+
+async def test_several_agents_in_one_browser(browser, site, tmp_path):
+    """At once, each with cookies and pages of its own."""
+
+    async def one(name: str, presses: int) -> tuple[Run, str]:
+        own = Browser(f"{site}/counter", (640, 480), share=browser)
+        async with own:
+            await own.evaluate("name => { document.cookie = `who=${name}` }", name)
+            script = [*[PRESS] * presses, DONE]
+            run = await Agent("Press it", ScriptedModel(script, SMALL), own, out=tmp_path / name).run()
+            return run, await own.evaluate("document.cookie + ' ' + b.textContent")
+
+    ends = await asyncio.gather(one("ada", 2), one("eve", 4), one("kim", 3))
+    assert [run.status for run, _ in ends] == ["success"] * 3
+    assert [state for _, state in ends] == ["who=ada 2", "who=eve 4", "who=kim 3"]
+
+
+async def test_the_browser_starts_while_the_model_loads(site, tmp_path):
+    """And what a failing model leaves behind is closed."""
+    browser, seen = Browser(f"{site}/counter"), []
+
+    def load() -> ScriptedModel:
+        for _ in range(200):
+            if browser._prepared:
+                break
+            time.sleep(0.05)
+        seen.append(browser._prepared is not None)
+        return ScriptedModel([DONE], SMALL)
+
+    run = await Agent("Press it", load, browser, out=tmp_path / "run").run()
+    assert seen == [True]
+    assert run.steps[0].screenshot.size == (640, 480)
+
+    def fail() -> ScriptedModel:
+        raise CheckpointError("no such model")
+
+    with pytest.raises(CheckpointError):
+        await Agent("Press it", fail, browser, out=tmp_path / "other").run()
+    assert browser._prepared is None
+    assert not (tmp_path / "other").exists()
 
 
 async def test_a_page_that_cannot_be_opened_leaves_nothing(tmp_path):

@@ -4,16 +4,16 @@ import pytest
 from saccade.agent import tool
 from saccade.agent.approval import risk_of
 from saccade.agent.secrets import Secret, Secrets, belongs
-from saccade.agent.target import Target
 from saccade.errors import PolicyError
 from saccade.tools.actions import parse_action
+from saccade.tools.element import Element
 
 HERE = "https://shop.example/cart"
 CLICK = {"action": "left_click", "coordinate": [1, 1]}
 
 
-def target(role: str, name: str, **facts) -> dict[str, Target]:
-    return {"coordinate": Target(role, role, name, (0, 0, 10, 10), **facts)}
+def target(role: str, name: str, **facts) -> dict[str, Element]:
+    return {"coordinate": Element(role, role, name, (0, 0, 10, 10), **facts)}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_presses(role, name, reason):
         ({"submits": "post", "pays": True}, True),
         ({"submits": "post"}, False),
         ({"submits": "get", "pays": True}, False),
-        ({"foreign": True}, True),
+        ({"frame": "https://pay.example/"}, True),
     ],
 )
 def test_forms_and_frames(facts, risky):
@@ -99,4 +99,4 @@ def test_a_secret_is_filled_in_scrubbed_and_kept_from_foreign_frames():
     assert secrets.scrub("echo hunter2!") == "echo {{code}}"
     assert "hunter2" not in repr(Secret("hunter2!", ("shop.example",)))
     with pytest.raises(PolicyError, match="frame of another site"):
-        secrets.fill(action, HERE, target("textbox", "", foreign=True))
+        secrets.fill(action, HERE, target("textbox", "", frame="https://pay.example/"))

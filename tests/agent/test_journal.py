@@ -1,7 +1,9 @@
 """The run folder: what is on disk, and when."""
 
+import io
 import json
 import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from PIL import Image
 from saccade.agent import Outcome, Run
 from saccade.agent.journal import Journal, default_folder
 from saccade.errors import InputError
+from saccade.tools.geometry import Geometry
+from saccade.tools.observation import Observation
 
 CLICK = {"action": "left_click", "coordinate": [500, 300]}
 
@@ -38,11 +42,27 @@ def test_the_result_joins_the_header(tmp_path, make_step):
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
+def look(colour: str) -> Observation:
+    return Observation(Image.new("RGB", (8, 6), colour), Geometry(8, 6, 8, 6), "http://page/", "Page")
+
+
 def test_screenshots_are_plain_files(tmp_path):
     journal = Journal.reserve(tmp_path, "t")
-    path = journal.save_screenshot("007", Image.new("RGB", (8, 6), "teal"))
+    path = journal.save_screenshot("007", look("teal"))
     assert path == tmp_path / "007.png"
     assert Image.open(path).size == (8, 6)
+
+
+def test_a_picture_that_was_drawn_on_is_not_saved_as_the_browser_gave_it(tmp_path):
+    """What covers a secret must be in the file as well."""
+    journal = Journal.reserve(tmp_path, "t")
+    bare = look("teal")
+    png = io.BytesIO()
+    bare.image.save(png, "png")
+    seen = replace(bare, captured=(bare.image, png.getvalue()))
+    assert journal.save_screenshot("000", seen).read_bytes() == png.getvalue()
+    covered = replace(seen, image=Image.new("RGB", (8, 6), "black"))
+    assert Image.open(journal.save_screenshot("001", covered)).getpixel((0, 0)) == (0, 0, 0)
 
 
 def test_scrub_reaches_every_string(tmp_path, make_step):

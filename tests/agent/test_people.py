@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import queue
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +146,43 @@ async def test_only_risky_actions_are_asked_about(start, browser):
     (needed,) = [event for event in events if isinstance(event, NeedsApproval)]
     assert needed.reason == "spends money (button 'Place order')"
     assert await browser.evaluate("document.title") == "Pay"
+
+
+async def test_a_refusal_may_say_why(start):
+    agent = await start("/counter", [PRESS, DONE], approve=lambda action, seen: "use the keyboard")
+    run = await agent.run()
+    assert run.steps[0].error == "this action was not approved: use the keyboard"
+
+
+async def test_everything_may_come_from_another_thread(start, browser):
+    """As user interfaces do: the run has a loop of its own, the buttons are somewhere else."""
+    agent = await start("/counter", [PRESS] * 50, max_steps=50)
+    events: queue.Queue = queue.Queue()
+    agent.on_event = events.put
+
+    def wait_for(kind: type) -> Any:
+        while not isinstance(event := events.get(timeout=20), kind):
+            pass
+        return event
+
+    def person() -> list[str]:
+        wait_for(Step)
+        agent.pause()
+        wait_for(Paused)
+        quiet = events.empty()
+        agent.resume("Go on")
+        told: tuple[str, ...] = ()
+        while not told:  # the step that was planned before the pause may come first
+            told = wait_for(Step).told
+        agent.tell("Nearly there")
+        agent.stop()
+        return [str(quiet), *told]
+
+    run, heard = await asyncio.gather(agent.run(), asyncio.to_thread(person))
+    assert heard[0] == "True"
+    assert heard[-1] == "The user says: Go on"
+    assert (run.status, run.reason) == ("interrupted", "the run was stopped")
+    assert 2 <= len(run.steps) < 50
 
 
 async def test_nothing_risky_is_done_when_nobody_is_there(start, browser):

@@ -2,7 +2,7 @@
 
 import pytest
 from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
-from saccade.agent.thinking import effort_for
+from saccade.agent.thinking import Budget, effort_for
 
 CLICK = {"action": "left_click", "coordinate": [500, 300]}
 OTHER = {"action": "left_click", "coordinate": [100, 900]}
@@ -22,6 +22,15 @@ def test_the_first_step_thinks_and_routine_does_not(make_step):
         ("fast", None, "routine"),
         ("fast", None, "routine"),
     ]
+
+
+def test_a_budget_bounds_every_thought(make_step):
+    stuck = [make_step(0, CLICK), *(make_step(i, OTHER, changed=0.0) for i in (1, 2, 3))]
+    asked = [effort_for(Budget(mode, 700), steps) for mode in ("deep", "auto") for steps in ([], stuck)]
+    assert [(str(it.thinking), getattr(it.thinking, "max_tokens", None)) for it in asked] == [
+        ("deep", 700)
+    ] * 4
+    assert effort_for(Budget("fast", 700), stuck).thinking == "fast"
 
 
 def test_trouble_thinks_more_each_time(make_step):

@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 from saccade.model.engine import Engine
 from saccade.model.hub import BUILTIN
+from saccade.model.request import ThinkingReport
 from saccade.model.rope import mrope_positions
 from saccade.model.weights import load_model, save_model
+from saccade.tools.actions import computer_use_schema
 
 from .taps import added_taps
 
@@ -100,3 +102,25 @@ def test_the_prediction_head_drafts():
     right = int((drafted[0, -len(written) : -1] == ids[0, 1 - len(written) :]).sum())
     commonest = max(written.count(token) for token in written)
     assert right > 2 * commonest
+
+
+@pytest.mark.parametrize("tools", [[computer_use_schema()], []])
+def test_fast_is_spelled_as_in_training(tools: list[dict]):
+    """There the blank line after a thought is the head of the call's token: no prompt may end with it."""
+    ours, talk = engine(), [{"role": "user", "content": "Task: open the cart"}]
+    generation = ours.generate(talk, tools, thinking="fast", max_tokens=40)
+    ids, texts = zip(*((piece.token, piece.text) for piece in generation), strict=True)
+    assert generation.reply
+    deep = ours.encode(talk, tools, thinking=True)
+    assert generation.reply.usage.prompt_tokens == len(deep.ids)
+    written = "".join(texts)
+    assert written.startswith("\n</think>")
+    assert generation.reply.thought == ""
+    assert generation.reply.thinking == ThinkingReport("fast")
+    if tools:
+        opening = [
+            *ours.chat.encode_text("\n</think>\n\n<tool_call>\n<function=computer_use>\n<parameter=action>\n")
+        ]
+        assert list(ids[: len(opening)]) == opening
+        assert len(opening) == 3
+        assert generation.reply.calls

@@ -1,7 +1,9 @@
 """States as values: appending in place never shows, forks diverge and return, what is shared counts once."""
 
+import pytest
 import torch
 from saccade.model.cache import AttentionState, HybridCache, KVBuffer
+from saccade.model.decoder import ALL, LAST
 from torch import Tensor
 
 from . import tiny
@@ -156,3 +158,27 @@ def test_attention_behind_a_prefix_equals_the_masked_one():
         k, v = torch.randn(2, 2, groups, seen, 16).unbind()
         expected = reference.causal_attention(q, k, v)
         assert difference(cpu.attention_behind_prefix(q, k, v), expected) < 1e-5
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 8, 9, 65])
+def test_the_last_token_alone_equals_the_last_of_all(pair: Pair, tokens: int):
+    """Its state; and the cache takes in the others all the same, whatever kind the last layer is."""
+    decoder, generator = pair.ours.language_model, torch.Generator().manual_seed(tokens)
+    width = pair.ours.config.text.hidden_size
+    x, tap, after = (torch.randn(2, n, width, generator=generator) for n in (tokens, tokens, 1))
+    positions, padding = torch.arange(tokens).expand(3, 2, -1), torch.tensor([0, tokens // 2])
+    layers = list(decoder.layers)
+    try:
+        with torch.inference_mode():
+            for end in range(1, len(layers) + 1):
+                decoder.layers = torch.nn.ModuleList(layers[:end])
+                states = []
+                for rows in (ALL, LAST):
+                    cache = pair.ours.empty_cache(padding)
+                    states.append(decoder(x, positions, cache, [tap] * end, rows)[:, -1:])
+                    states.append(decoder(after, positions[..., :1] + tokens, cache))
+                assert states[2].shape[1] == 1
+                for ours, expected in zip(states[2:], states[:2], strict=True):
+                    assert (ours - expected).abs().max() < 1e-5
+    finally:
+        decoder.layers = torch.nn.ModuleList(layers)

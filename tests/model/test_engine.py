@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from saccade.agent.thinking import Budget
 from saccade.errors import CheckpointError, ContextError, InputError
 from saccade.model import hub
 from saccade.model.engine import Engine, Limits, Preferences, Thinking
@@ -164,9 +165,11 @@ async def test_thinking_modes(engine: Engine):
         await engine.reply([user("Go")], [], thinking="maximal")
 
 
-def test_a_thinking_budget_closes_the_thought(engine: Engine):
+@pytest.mark.parametrize("thinking", [Thinking("deep", 5), Budget("deep", 5), Budget("auto", 5)])
+def test_a_thinking_budget_closes_the_thought(engine: Engine, thinking: Thinking | str):
+    """The engine's own value, or the agent's word for it; "auto" is "deep" to this checkpoint."""
     script(engine, "x" * 5 + "Done.")
-    generation = engine.generate([user("Go")], thinking=Thinking("deep", 5))
+    generation = engine.generate([user("Go")], thinking=thinking)
     phases = [(piece.text, piece.phase) for piece in generation]
     assert generation.reply is not None
     assert generation.reply.thought.startswith("xxxxx\n\nConsidering the limited time")

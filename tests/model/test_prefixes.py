@@ -5,8 +5,10 @@ import random
 import numpy as np
 import pytest
 import torch
+from saccade.errors import InputError
 from saccade.model.cache import AttentionState, DeltaState, HybridCache
 from saccade.model.engine import Engine, Limits
+from saccade.model.pictures import Picture
 from saccade.model.prefixes import PrefixCache, Snapshot
 
 from .conftest import Pair
@@ -104,3 +106,35 @@ def test_fork_diverge_and_return(hybrid: Pair):
     expected = [tokens(Engine(engine.model, engine.chat, engine.processor), talk) for talk in (left, right)]
     for _ in range(3):
         assert [tokens(engine, left), tokens(engine, right)] == expected
+
+
+def test_a_picture_that_changes_while_it_waits_is_refused(hybrid: Pair):
+    """Or what it shows now would be kept under the name of what it showed."""
+    engine, image = Engine.from_pretrained(hybrid.folder), picture(0)
+    named = Picture.of(image, engine.processor)
+    image.putpixel((0, 0), (1, 2, 3))
+    with pytest.raises(InputError, match="copy"):
+        engine.pictures(named)
+    assert engine.pictures.nbytes() == 0
+    assert engine.pictures(Picture.of(image, engine.processor)).tokens.isfinite().all()
+
+
+def test_a_reply_that_no_prompt_repeats_is_dropped():
+    """As soon as a prompt goes on in its conversation in another way; others keep theirs."""
+    prefixes = PrefixCache(10**6)
+    prefixes.add(key(1, 2, 3), snapshot(3))
+    for said in ((1, 2, 3, 4, 5), (1, 2, 8, 4, 5)):
+        prefixes.add(key(*said), snapshot(5), written_from=3)
+    for _ in range(2):
+        found = prefixes.longest(key(1, 2, 3, 4, 5, 6))
+        assert found is not None
+        assert found.cache.length == 5
+    prefixes.longest(key(1, 2, 3, 9, 9, 9))
+    assert len(prefixes) == 3, "a prompt repeated it, so one may again"
+    prefixes.add(key(1, 2, 3, 7), snapshot(4), written_from=3)
+    prefixes.longest(key(1, 2))
+    assert len(prefixes) == 4, "that prompt ends before"
+    found = prefixes.longest(key(1, 2, 3, 9, 9, 9))
+    assert found is not None
+    assert found.cache.length == 3
+    assert len(prefixes) == 3

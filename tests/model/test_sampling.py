@@ -1,11 +1,12 @@
 import json
+import math
 from collections import Counter
 from typing import Any
 
 import pytest
 import torch
 from saccade.errors import CheckpointError, InputError
-from saccade.model.sampling import Sampler, Sampling, probabilities
+from saccade.model.sampling import Sampler, Sampling, likeliest, probabilities
 from torch import Tensor
 
 LOGITS = torch.tensor([0.0, 3.0, 1.0, 2.0, -1.0])
@@ -116,3 +117,26 @@ def test_defaults_of_a_checkpoint(tmp_path):
         path.write_text(broken)
         with pytest.raises(CheckpointError, match=r"generation_config\.json"):
             Sampling.from_pretrained(tmp_path)
+
+
+def test_frequency_penalty_counts_each_time():
+    sampler = Sampler(Sampling(frequency_penalty=0.6))
+    chosen = []
+    for _ in range(4):  # logits of 1 and 3: 3 and 2, 2.4 and 2, 1.8 and 2, 1.8 and 1.4
+        chosen.append(sampler.choose(LOGITS)[0])
+        sampler.accept(chosen[-1])
+    assert chosen == [1, 1, 3, 1]
+
+
+def test_logit_bias_bans_and_forces():
+    assert Sampler(Sampling(logit_bias=((1, -100.0),))).choose(LOGITS)[0] == 3
+    assert Sampler(Sampling(logit_bias=((4, 100.0), (1, -1.0)))).choose(LOGITS)[0] == 4
+
+
+def test_likeliest_are_the_top_of_what_is_allowed():
+    chances = LOGITS - LOGITS.logsumexp(-1)
+    assert likeliest(LOGITS, None, 2) == ((1, chances[1].item()), (3, chances[3].item()))
+    allowed = torch.tensor([True, False, False, True, False])
+    found = likeliest(LOGITS, allowed, 5)
+    assert [token for token, _ in found] == [3, 0]
+    assert sum(math.exp(logprob) for _, logprob in found) == pytest.approx(1)

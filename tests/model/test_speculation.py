@@ -1,6 +1,7 @@
 """Guessing changes nothing but time: the same tokens as without, whatever the guesses are worth."""
 
 import asyncio
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_the_heads_own_state_equals_one_pass(folder: Path):
         ids = torch.tensor([follow[a:b]])
         positions = torch.arange(start + a, start + b).expand(3, 1, -1)
         x, _ = model.embed(ids)
-        snapshot.draft.hold(x, model.language_model(x, positions, snapshot.cache), positions)
+        snapshot.draft.hold(model, x, model.language_model(x, positions, snapshot.cache), positions)
     fresh = engine.prefill(prompt)
     features = fresh._features(0, fresh.length, engine.pictures)
     x, taps = model.embed(
@@ -150,3 +151,29 @@ def test_the_heads_own_state_equals_one_pass(folder: Path):
 def test_a_model_without_a_head_cannot_guess(folder: Path):
     with pytest.raises(InputError, match="no multi-token prediction head"):
         Engine.from_pretrained(folder, guesses=2)
+
+
+@pytest.mark.parametrize("guesses", [0, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_written_begins_the_next_prompt(folder: Path, guesses: int, seed: int):
+    """The model's own turn is not read again, and what follows is what it would be without that."""
+    engine, talk = guessing(folder, guesses), [user(f"Step {seed}", picture(seed))]
+    ids = tokens(engine, talk, 20, sampling=replace(SAMPLED, seed=seed))
+    prompt = engine.encode(talk, [], thinking=True)
+    while engine.scheduler.busy:  # it tells the end of a reply before it lets go of it
+        time.sleep(0.001)
+    with torch.inference_mode():
+        after = replace(prompt, ids=[*prompt.ids, *ids, 7, 8, 9])
+        ours, fresh = engine.prefill(after), engine.prefill(after)
+        ours.resume(engine.prefixes)
+        assert len(prompt.ids) + len(ids) - ours.start in (0, 1)  # the last token was fed, or not any more
+        logits = ours.run(engine.pictures)
+        while not fresh.done:
+            fresh.advance(10**6, engine.pictures, drafts=guesses > 0)
+        assert fresh.logits is not None
+        assert (logits - fresh.logits).abs().max() < 1e-4
+        if guesses:
+            drafts = [prefill.snapshot.draft for prefill in (ours, fresh) if prefill.snapshot]
+            said = [d.guess(engine.model, 5, 2, lambda row: int(row.argmax())) for d in drafts if d]
+            assert len(said) == 2
+            assert said[0] == said[1]

@@ -1,6 +1,7 @@
 """Ways to get a browser: one Chromium for several, profiles, saved logins, proxies, what pages are told."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 from saccade.errors import BrowserError, InputError
 from saccade.tools import Browser, NetworkPolicy, parse_action
+from saccade.tools.driver import start_driver
 from saccade.tools.gate import Gate
 
 from .conftest import Site
@@ -157,3 +159,39 @@ async def test_a_proxy_that_is_down(shared: Browser, site: Site) -> None:
         browser = Browser(site.page("/plain", ""), share=shared, proxy=f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(BrowserError, match="nothing answers there"):
             await browser.start()
+
+
+async def test_the_driver_keeps_what_it_compiled_and_leaves_the_environment_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("NODE_COMPILE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    driver = await start_driver()
+    await driver.stop()
+    assert "NODE_COMPILE_CACHE" not in os.environ
+    assert any(it.is_file() for it in (tmp_path / "saccade" / "driver").rglob("*"))
+
+
+async def test_a_browser_may_be_prepared_before_its_viewport_is_known(site: Site):
+    browser = Browser(site.page("/prepared", "<h1>here</h1>"))
+    await browser.prepare()
+    process = browser._prepared.process if browser._prepared else None
+    assert process is not None
+    assert not browser.started
+    browser.viewport = (500, 400)
+    async with browser:
+        assert browser._running().process is process
+        assert (await browser.observe()).image.size == (500, 400)
+        await browser.prepare()  # nothing left to prepare
+        assert browser._prepared is None
+    assert not process.alive
+
+
+async def test_what_was_prepared_is_closed(site: Site):
+    browser = Browser()
+    await browser.prepare()
+    process = browser._prepared.process if browser._prepared else None
+    await browser.close()
+    assert process is not None
+    assert process.browser is not None
+    assert not process.browser.is_connected()
+    with pytest.raises(BrowserError, match="no browser at"):
+        await Browser(executable="/nowhere/chromium").prepare()

@@ -163,7 +163,7 @@ def serve(site: Site, other: Site, page: Page) -> None:
     site.pages["/pages/late.svg"] = "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0h9v9z'/></svg>"
 
 
-def test_there_are_enough_pages() -> None:
+async def test_there_are_enough_pages() -> None:
     assert len(load()) >= 60
 
 

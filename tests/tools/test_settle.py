@@ -14,6 +14,53 @@ async def goto(browser: Browser, site: Site, path: str, body: str) -> None:
     assert effect.error is None
 
 
+WAYS = {
+    "frames": "let k = 3; const f = () => k-- ? requestAnimationFrame(f) : show(); f()",
+    "timers": "let k = 5; const f = () => k-- ? setTimeout(f) : show(); f()",
+    "messages": "let k = 20; const c = new MessageChannel(); const f = () => c.port2.postMessage(0);"
+    " c.port1.onmessage = () => k-- ? f() : show(); f()",
+    "worker": "worker.postMessage(0)",
+    "observer": "spot.style.top = spot.style.top ? '' : '5000px'",
+    "database": "const t = db.result.transaction('s', 'readwrite'); t.objectStore('s').put(1, 1);"
+    " t.oncomplete = show",
+    "idle": "requestIdleCallback(show)",
+    "transition": "move(() => { end.ontransitionend = (it) => it.propertyName === 'translate' && show();"
+    " end.style.translate = end.style.translate ? '' : '40px' })",
+    "busy": "setTimeout(() => { const s = performance.now(); while (performance.now() - s < 60); show() })",
+}
+LATELY = """<button style='width:200px;height:90px' onclick='go()'>go</button>
+<h1 id=end>0</h1><p id=spot class=at>x
+<script>
+  let n = 0, seen = 0;
+  end.style.transition = "translate .2s";
+  const show = () => { end.textContent = ++n; end.style.background = n % 2 ? "red" : "blue" };
+  const wait = "const s = performance.now(); while (performance.now() - s < 8);";
+  const work = `onmessage = () => { ${wait} postMessage(0) }`;
+  const worker = new Worker(URL.createObjectURL(new Blob([work])));
+  worker.onmessage = show;
+  const db = indexedDB.open("x");
+  db.onupgradeneeded = () => db.result.createObjectStore("s");
+  if (WATCH) new IntersectionObserver(() => seen++ && show()).observe(spot);
+  const move = (then) => {
+    let k = 25;
+    const c = new MessageChannel(), start = performance.now();
+    c.port1.onmessage = () => performance.now() - start < k ? c.port2.postMessage(0) : then();
+    c.port2.postMessage(0);
+  };
+  const go = () => { WAY };
+</script>"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_comes_a_moment_later_is_in_the_effect(shared: Browser, site: Site, way: str) -> None:
+    """By every road that a page's work may take from a click to its end."""
+    body = LATELY.replace("WAY", WAYS[way]).replace("WATCH", str(way == "observer").lower())
+    await goto(shared, site, f"/ways-{way}", body)
+    for colour in [(255, 0, 0), (0, 0, 255)] * 3:
+        assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 50]}))).visible
+        assert (await shared.observe()).image.getpixel((900, 120)) == colour
+
+
 @pytest.mark.parametrize("delay_ms", [400, 700])
 async def test_late_answers_are_in_the_effect(shared: Browser, site: Site, delay_ms: int) -> None:
     script = f"fetch('/wait?ms={delay_ms}').then(() => document.body.style.background = 'green')"

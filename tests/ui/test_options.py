@@ -4,6 +4,7 @@ After a change on purpose: `python tests/ui/test_options.py > tests/ui/options.j
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,17 @@ SNAPSHOT = Path(__file__).with_name("options.json")
 
 
 def describe_commands() -> dict[str, dict]:
-    root: Any = get_command(app)
-    commands = {"saccade": root, **{f"saccade {name}": it for name, it in root.commands.items()}}
-    return {name: {"help": it.help, "parameters": describe_parameters(it)} for name, it in commands.items()}
+    return {
+        name: {"help": it.help, "parameters": describe_parameters(it)}
+        for name, it in commands_of(get_command(app), "saccade")
+    }
+
+
+def commands_of(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The command and those below it, by their whole names."""
+    yield name, command
+    for below, each in getattr(command, "commands", {}).items():
+        yield from commands_of(each, f"{name} {below}")
 
 
 def describe_parameters(command: Any) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,12 +50,37 @@ def recorded(page: str, tmp_path_factory) -> Path:
 
 
 def test_runs_are_listed(recorded):
-    lines = saccade("runs", recorded.parent, "--json").stdout.splitlines()
+    lines = saccade("runs", "list", recorded.parent, "--json").stdout.splitlines()
     assert [(run["task"], run["status"], run["done"]) for run in map(json.loads, lines)] == [
         ("Press it", "success", 2)
     ]
-    assert "Press it" in saccade("runs", recorded.parent).stdout
-    assert saccade("runs", recorded.parent / "none").returncode == 0
+    assert "Press it" in saccade("runs", "list", recorded.parent).stdout
+    assert saccade("runs", "list", recorded.parent / "none").returncode == 0
+
+
+def test_a_run_is_shown(recorded):
+    shown = json.loads(saccade("runs", "show", recorded, "--json").stdout)
+    assert (shown["task"], shown["answer"], len(shown["steps"])) == ("Press it", "one", 2)
+    text = saccade("runs", "show", recorded).stdout
+    assert "Press it" in text
+    assert "\x1b" not in text, "colours are off when piped"
+
+
+def test_runs_are_removed_when_one_agrees(recorded, tmp_path):
+    copy = tmp_path / "runs" / "one"
+    shutil.copytree(recorded, copy)
+    for folder, words in ((copy, "give --yes"), (tmp_path, "there is no run in")):
+        refused = saccade("runs", "rm", folder, stdin=subprocess.DEVNULL)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+    (copy / "inner").mkdir()
+    shutil.copy(copy / "run.json", copy / "inner")
+    assert "holds other runs" in saccade("runs", "rm", copy, "--yes").stderr
+    shutil.rmtree(copy / "inner")
+    done = saccade("runs", "rm", copy, "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"removed": str(copy)}
+    assert not copy.exists()
 
 
 def test_a_run_is_replayed(recorded):
