@@ -97,10 +97,8 @@ async def said(desk: Desk, model: Any, messages: list[dict], mode: Any) -> Async
         return
     limit = bounded(engine, Budget(mode, THOUGHT_TOKENS))
     generation = engine.generate(messages, [], thinking=limit, max_tokens=MOST_TOKENS)
-    async for words in written(generation):
+    async for words in written(generation):  # a call counts as words here: nobody offered tools
         yield words
-    assert generation.reply is not None
-    yield generation.reply.thought.strip(), generation.reply.text.strip()
 
 
 def turns(thought: str, answer: str, done: bool = False) -> list[dict[str, Any]]:

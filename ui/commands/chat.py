@@ -40,10 +40,10 @@ def chat(
     while question := (once or asked()):
         talk.append({"role": "user", "content": [*pictures, {"type": "text", "text": question.strip()}]})
         hear = silent if as_json else Voice().say
-        reply = asyncio.run(spoken(loaded, talk, thinking.value, max_tokens, hear))
-        told = {"thought": reply.thought, "text": reply.text, "usage": asdict(reply.usage)}
+        thought, text, usage = asyncio.run(spoken(loaded, talk, thinking.value, max_tokens, hear))
+        told = {"thought": thought, "text": text, "usage": asdict(usage)}
         print(json.dumps(told, ensure_ascii=False) if as_json else "", flush=True)
-        talk.append({"role": "assistant", "content": reply.text, "reasoning_content": reply.thought})
+        talk.append({"role": "assistant", "content": text, "reasoning_content": thought})
         pictures = []
         if once:
             break
@@ -69,15 +69,16 @@ def asked() -> str:
 
 async def spoken(
     model: Any, talk: list[dict[str, Any]], thinking: str, max_tokens: int, hear: Callable[[str, str], None]
-) -> Any:
-    """The reply; `hear` gets what is new of thought and text, of a local model while it writes."""
+) -> tuple[str, str, Any]:
+    """Thought, text and usage; `hear` gets what is new of both, of a local model while it writes. A call is text
+    here: nobody offered tools."""
     from ..listening import as_engine
 
     engine = as_engine(model)
     if engine is None:
         reply = await model.reply(talk, [], thinking)
         hear(reply.thought, reply.text)
-        return reply
+        return reply.thought, reply.text, reply.usage
     from ...model.request import Piece
     from ..server.reader import ReplyReader
 
@@ -85,11 +86,16 @@ async def spoken(
         engine.generate(talk, thinking=thinking, max_tokens=max_tokens),
         ReplyReader(calls=False),
     )
+    said: list[tuple[str, str]] = []
     async for event in generation:
         if isinstance(event, Piece):
-            hear(*read(event.text, event.phase == "thinking"))
-    hear(*read.rest())
-    return generation.reply
+            said.append(read(event.text, event.phase == "thinking"))
+            hear(*said[-1])
+    said.append(read.rest())
+    hear(*said[-1])
+    assert generation.reply is not None
+    thought, text = ("".join(parts) for parts in zip(*said, strict=True))
+    return thought, text, generation.reply.usage
 
 
 class Voice:
