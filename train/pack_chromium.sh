@@ -19,5 +19,5 @@ ldd "$shell" | awk '/=> \//{print $3}' | grep -vE '/(libc|libm|libdl|libpthread|
 fc-list : file family style | grep -E '(Liberation (Sans|Serif|Mono)|DejaVu (Sans|Serif)|DejaVu Sans Mono|Open Sans|Roboto|Roboto Condensed|Inter|Noto Sans|Fira Code):style=(Regular|Bold|Book)' \
   | cut -d: -f1 | sort -u | xargs -I{} cp {} "$bundle/fonts/"
 cp -rL /etc/fonts/conf.d "$bundle/conf.d"
-tar -C "$work" -cf - chromium | xz -T0 -6e | split -b 32M - "$out/chromium.part."
+tar -C "$work" -cf - chromium | xz --x86 --lzma2=preset=9e,dict=256MiB | split -b 32M - "$out/chromium.part."
 ls -l "$out"/chromium.part.* >&2

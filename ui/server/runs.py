@@ -64,6 +64,7 @@ class Runs:
     def __init__(self, model: Any, settings: Settings, metrics: Metrics, closing: Closing):
         self.model, self.settings, self.metrics = model, settings, metrics
         self.registry = Registry()
+        self._counting: set[asyncio.Task[None]] = set()
         closing.tell(self.stop)
         metrics.running.set_function(lambda: len(self.going))
         self.router = APIRouter(prefix="/v1/runs")
@@ -98,7 +99,9 @@ class Runs:
                 429, f"{self.settings.max_runs} runs go on already", None, "runs_full", {"Retry-After": "10"}
             )
         live = self.registry.start(await self.agent(body), OWNER)
-        asyncio.get_running_loop().create_task(self._count(live))
+        counting = asyncio.create_task(self._count(live))
+        self._counting.add(counting)  # a task that nobody holds may be collected before its end
+        counting.add_done_callback(self._counting.discard)
         return described(live)
 
     async def agent(self, body: RunRequest) -> Agent:
