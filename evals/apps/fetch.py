@@ -1,6 +1,6 @@
 """Packages with real applications in them, fetched once into a cache by the registries' own clients.
 
-Nothing of them is part of this package. Without a network, or without npm, an InputError says so.
+Nothing of them is part of this package. Without a network, or without npm, a NotFetchedError says so.
 """
 
 import os
@@ -17,6 +17,10 @@ from saccade.errors import InputError
 _LONGEST_S = 300
 
 
+class NotFetchedError(InputError):
+    """A registry or its client is out of reach."""
+
+
 def cache_folder() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "saccade" / "apps"
@@ -28,7 +32,7 @@ def fetch_npm(package: str) -> Path:
     def fetch(folder: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
-            raise InputError(f"{package} comes from npm: install Node.js, which brings it")
+            raise NotFetchedError(f"{package} comes from npm: install Node.js, which brings it")
         _run([npm, "pack", package, "--silent", "--pack-destination", str(folder)], package)
         (archive,) = folder.glob("*.tgz")
         with tarfile.open(archive) as tar:
@@ -68,7 +72,7 @@ def _run(command: list[str], what: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S)
     except subprocess.TimeoutExpired:
-        raise InputError(f"{what} could not be fetched within {_LONGEST_S} s") from None
+        raise NotFetchedError(f"{what} could not be fetched within {_LONGEST_S} s") from None
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise InputError(f"{what} could not be fetched: {lines[-1] if lines else 'no reason given'}")
+        raise NotFetchedError(f"{what} could not be fetched: {lines[-1] if lines else 'no reason given'}")

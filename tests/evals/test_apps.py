@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from saccade.agent import Preferences, Reply, ScriptedModel
 from saccade.errors import InputError
+from saccade.evals.apps.fetch import NotFetchedError
 from saccade.evals.apps.play import VIEWPORT, Result, open_task, play, summary
 from saccade.evals.apps.site import APPS, Site, open_site
 from saccade.evals.apps.tasks import TASKS, AppTask
@@ -138,7 +139,7 @@ def site(request) -> Iterator[tuple[str, Site]]:
     try:
         opened = open_site(request.param)
         found = opened.__enter__()
-    except InputError as error:
+    except NotFetchedError as error:  # whatever else goes wrong is a failure
         pytest.skip(str(error))
     yield request.param, found
     opened.__exit__(None, None, None)
