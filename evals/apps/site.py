@@ -57,7 +57,9 @@ class StaticSite:
         """Files do not change."""
 
     async def holds(self, judge: str, browser: Browser) -> bool:
-        return bool(await browser.evaluate(judge))
+        """On a page to which the model strayed, what the judge asks about does not exist: not done."""
+        guarded = f"(() => {{ try {{ return {judge} }} catch {{ return false }} }})()"
+        return bool(await browser.evaluate(guarded))
 
 
 class DjangoSite:

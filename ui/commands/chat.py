@@ -70,8 +70,10 @@ def asked() -> str:
 async def spoken(
     model: Any, talk: list[dict[str, Any]], thinking: str, max_tokens: int, hear: Callable[[str, str], None]
 ) -> tuple[str, str, Any]:
-    """Thought, text and usage; `hear` gets what is new of both, of a local model while it writes. A call is text
-    here: nobody offered tools."""
+    """Thought, text and usage; `hear` gets what is new of both, of a local model while it writes.
+
+    A call is text here: nobody offered tools.
+    """
     from ..listening import as_engine
 
     engine = as_engine(model)
