@@ -113,7 +113,9 @@ def test_openai_pictures(chat: ChatFormat):
     for value in (url, {"url": url}):
         content = [{"type": "image_url", "image_url": value}]
         _, images = chat.render([{"role": "user", "content": content}], None, True)
-        assert [(i.size, i.tobytes()) for i in images] == [(PICTURE.size, PICTURE.tobytes())]
+        (image,) = images
+        assert isinstance(image, Image.Image)
+        assert (image.size, image.tobytes()) == (PICTURE.size, PICTURE.tobytes())
 
 
 def test_arguments_may_be_json_text(chat: ChatFormat):
