@@ -7,6 +7,8 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ from .wiring import make_browser
 BUILTIN = "builtin"
 KINDS = {"Built-in": BUILTIN, "Folder": "folder", "Hub id": "hub", "Server": "server"}
 OWNER = "owner"
+TWICE_S = 3.0  # an equal order within this time is the same press: hands and browsers send some twice
 View = dict[str, Any]
 """What is to be shown of a run: HTML by pane, and `phase`, `hands`, `pausing` for the switches."""
 NOTHING: View = {
@@ -80,10 +83,21 @@ class Desk:
     def __init__(self, defaults: Defaults, registry: Registry | None = None):
         self.defaults = defaults
         self.registry = registry or Registry()
+        self._last: dict[str, tuple[float, Order, LiveRun]] = {}
+        self._starting = threading.Lock()
 
     def start(self, order: Order, visitor: str) -> LiveRun:
-        """Raises InputError for an order that cannot be carried out."""
-        return self.registry.start(self.agent(order, visitor), visitor)
+        """The run, which is the one going on when its button was pressed twice.
+
+        Raises InputError for an order that cannot be carried out.
+        """
+        with self._starting:
+            began, before, live = self._last.get(visitor, (0.0, None, None))
+            if live and before == order and not live.ended and time.monotonic() - began < TWICE_S:
+                return live
+            live = self.registry.start(self.agent(order, visitor), visitor)
+            self._last[visitor] = time.monotonic(), order, live
+            return live
 
     def agent(self, order: Order, visitor: str) -> Agent:
         folder = free(self.defaults.runs / default_folder(order.task).name)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,7 @@ from saccade.agent import Agent, Secret
 from saccade.errors import InputError
 from saccade.tools import Browser
 from saccade.tools.actions import Key, LeftClick, Type
+from saccade.ui.desk import Defaults, Desk, Order
 from saccade.ui.liverun import LiveRun, deed
 from saccade.ui.registry import Registry
 
@@ -176,3 +178,18 @@ async def test_the_builtin_model_is_heard_while_it_thinks(registry: Registry, si
 def test_what_was_typed_is_not_told():
     assert deed(Type(text="secret")) == "typed text"
     assert deed(Key(keys=("s",))) == "pressed a key"
+
+
+@LOOPS
+async def test_a_button_pressed_twice_starts_one_run(registry, site, script, tmp_path):
+    desk = Desk(Defaults(runs=tmp_path, allow_hosts=(site.split("/")[2],)), registry)
+    order = Order("Count", site, "folder", str(script({**WAIT, "time": 1}, DONE)), "fast", 64, "never", 5, "")
+    first, again = desk.start(order, "me"), desk.start(order, "me")
+    other, hers = desk.start(replace(order, task="Count on"), "me"), desk.start(order, "her")
+    assert first is again
+    assert len({first.id, other.id, hers.id}) == 3
+    for live in (first, other, hers):
+        await until(live, "ended")
+    later = desk.start(order, "me")
+    assert later is not first, "it has ended"
+    await until(later, "ended")
