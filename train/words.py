@@ -1,12 +1,15 @@
 """Words, names and values that fill synthetic pages. A share of all words is held out for evaluation, by hash.
 
-Nothing here comes from a benchmark: lists of common words of user interfaces, and pseudo-words from syllables so that
-reading cannot be replaced by remembering.
+Nothing here comes from a benchmark: lists of common words of user interfaces, and, so that reading cannot be replaced by
+remembering, pseudo-words from syllables, the system's word list, and words with a letter changed.
 """
 
+import os
 import random
 import zlib
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 NOUNS = """account address album alert amount animal answer apple archive area arrow article atlas attic author autumn
 avenue badge bakery balance ball banana band bank banner barrel basket battery beach bean bear bell bench berry bicycle
@@ -110,6 +113,16 @@ VOWELS = "a e i o u a e i o ai ea ee ie oa oo ou".split()
 ENDINGS = ["", "", "n", "r", "s", "t", "l", "m", "nd", "rk", "st", "ll", "ss", "x", "ng"]
 
 
+WORD_LIST = Path(os.environ.get("SACCADE_WORDS", "/usr/share/dict/words"))
+
+
+@cache
+def word_list() -> tuple[str, ...]:
+    """The system's plain words (Debian: wamerican); none where there is no list. Only training draws from them."""
+    lines = WORD_LIST.read_text("utf-8").split() if WORD_LIST.exists() else []
+    return tuple(word for word in lines if 3 <= len(word) <= 12 and word.isascii() and word.isalpha())
+
+
 def is_held_out(word: str) -> bool:
     """One word in eight is never seen in training; the hash is fixed for ever."""
     return zlib.crc32(word.lower().encode()) % 8 == 0
@@ -120,6 +133,7 @@ class Words:
 
     def __init__(self, rng: random.Random, split: str = "train"):
         self.rng, self.held_out = rng, split == "heldout"
+        self.is_wide = split == "train" and bool(word_list())
         self.currency = ""  # one for a whole page, drawn at its first price
 
     def pick(self, words: Sequence[str]) -> str:
@@ -141,13 +155,34 @@ class Words:
         return word
 
     def noun(self) -> str:
+        if self.is_wide and (word := self._rare()):
+            return word
         return self.pseudo() if self.rng.random() < 0.2 else self.pick(NOUNS)
 
+    def _rare(self, share: float = 0.5) -> str:
+        """In that share of cases, a word of the word list, at times misspelt."""
+        if self.rng.random() > share:
+            return ""
+        word = self.pick(word_list())
+        return self._misspelt(word) if self.rng.random() < 0.25 else word
+
+    def _misspelt(self, word: str) -> str:
+        """One letter twice, gone, or another: what is written must be read, not guessed."""
+        at = self.rng.randrange(len(word))
+        letter = self.rng.choice("abcdefghijklmnopqrstuvwxyz")
+        middle = self.rng.choice((2 * word[at], "", letter, letter + word[at]))
+        changed = word[:at] + middle + word[at + 1 :]
+        return word if is_held_out(changed) else changed
+
     def city(self) -> str:
-        return self.pick(CITIES)
+        return self._name(CITIES)
 
     def person(self) -> str:
-        return f"{self.pick(FIRST)} {self.pick(LAST)}"
+        return f"{self._name(FIRST)} {self._name(LAST)}"
+
+    def _name(self, names: Sequence[str]) -> str:
+        rare = self._rare(0.3) if self.is_wide else ""
+        return rare.capitalize() if rare else self.pick(names)
 
     def cased(self, text: str) -> str:
         style = self.rng.random()
@@ -172,7 +207,7 @@ class Words:
 
     def command(self) -> str:
         """The text of a button: 'Save', 'Export report', 'Mark all'."""
-        r, verb = self.rng.random(), self.pick(VERBS)
+        r, verb = self.rng.random(), self._name(VERBS)
         if r < 0.45:
             return verb
         if r < 0.85:
@@ -275,7 +310,7 @@ class Words:
             ["example.com", "example.org", "mail.test", f"{self.pseudo()}.com", f"{self.noun()}.net"]
         )
         user = self.rng.choice(
-            [self.pick(FIRST), self.noun(), f"{self.pick(FIRST)}.{self.pick(LAST)}", self.pseudo()]
+            [self._name(FIRST), self.noun(), f"{self._name(FIRST)}.{self._name(LAST)}", self.pseudo()]
         )
         return f"{user}{self.rng.choice(['', '', str(self.rng.randint(1, 99))])}@{host}".lower()
 
@@ -296,13 +331,13 @@ class Words:
         ):
             return str(rng.randint(1, 10 ** rng.randint(1, 6)))
         if "name" in name and "user" not in name:
-            return rng.choice([self.person(), self.person(), self.pick(FIRST), self.pick(LAST)])
+            return rng.choice([self.person(), self.person(), self._name(FIRST), self._name(LAST)])
         if "password" in name:
             return f"{self.pseudo()}{rng.randint(0, 999)}{rng.choice(['', '!', '#', '_x'])}"
         if any(w in name for w in ("address", "street")):
             return f"{rng.randint(1, 300)} {self.noun().capitalize()} {rng.choice(['Street', 'Road', 'Lane', 'Ave', 'St'])}"
         if any(w in name for w in ("city", "town", "from", "to", "destination", "location")):
-            return self.pick(CITIES)
+            return self.city()
         if "country" in name:
             return self.pick(COUNTRIES)
         return self._free_text()
