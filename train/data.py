@@ -24,6 +24,9 @@ Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
 # Turns per page and tokens per turn; shares of the batches at the beginning and from the middle of training on.
 BUCKETS = {"named": (16, 96), "short": (12, 192), "long": (5, 512)}
 SHARES = {"named": (0.8, 0.35), "short": (0.15, 0.4), "long": (0.05, 0.25)}
+# Of the turns, how many act without a thought (`fast`), and how many after one that misread a name: what was thought
+# is not learned then, and the action must be right all the same.
+QUIET, GARBLED = 0.3, 0.1
 
 
 class PageStream(IterableDataset):
@@ -78,12 +81,12 @@ def _turns(
 ) -> list[tuple[Turn, list[int], list[int]]]:
     """Turns that fit the bucket; the long bucket prefers long ones."""
     count, limit = BUCKETS[bucket]
-    writer = TaskWriter(scene, random.Random(seed), split)
+    writer, rng = TaskWriter(scene, random.Random(seed), split), random.Random(f"thoughts {seed}")
     drawn = iter(writer.named(2 * count) if bucket == "named" else [])
     made: list[tuple[Turn, list[int], list[int]]] = []
     for _ in range(count * 4):
         turn = next(drawn, None) or writer.turn()
-        prompt, answer = encode_turn(turn, tokenizer)
+        prompt, answer = encode_turn(turn, tokenizer, rng if split == "train" else None)
         if len(prompt) + len(answer) <= limit:
             made.append((turn, prompt, answer))
         if len(made) == count * (3 if bucket == "long" else 1):
@@ -93,11 +96,31 @@ def _turns(
     return made[:count]
 
 
-def encode_turn(turn: Turn, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Prompt after the screenshot, and answer, in the wire format of the chat template."""
+def encode_turn(
+    turn: Turn, tokenizer: Tokenizer, rng: random.Random | None = None
+) -> tuple[list[int], list[int]]:
+    """Prompt after the screenshot, and answer, in the wire format of the chat template. With `rng`, the thought is at
+    times left out or garbled, and belongs to the prompt."""
     prompt = f"{turn.user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
-    answer = f"{turn.thought}\n</think>\n\n{call_text(turn.action)}<|im_end|>"
+    thought, answer = f"{turn.thought}\n</think>", f"\n\n{call_text(turn.action)}<|im_end|>"
+    draw = rng.random() if rng else 1.0
+    if rng and draw < QUIET:
+        prompt += "\n</think>"
+    elif rng and draw < QUIET + GARBLED and "coordinate" in turn.action and "'" in turn.thought:
+        prompt += f"{garbled(turn.thought, rng)}\n</think>"
+    else:
+        answer = thought + answer
     return tokenizer.encode(prompt).ids, tokenizer.encode(answer).ids
+
+
+def garbled(thought: str, rng: random.Random) -> str:
+    """With a quoted name cut off, or with a letter lost or taken for another."""
+    start = thought.index("'") + 1
+    end = max(start + 1, thought.rfind("'"))
+    name, at = thought[start:end], rng.randrange(start, end)
+    if rng.random() < 0.4:
+        return thought[:at] + thought[end:]
+    return thought[:at] + rng.choice(("", "a", "e", "r", "s", name[:1])) + thought[at + 1 :]
 
 
 def loader(stream: PageStream, workers: int, prefetch: int = 4) -> Iterator[dict]:

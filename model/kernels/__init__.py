@@ -3,7 +3,7 @@
 On a CPU in fp32, where no gradient is wanted and a C compiler was found, that is `native.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -62,9 +62,11 @@ def delta_rule(
 ) -> tuple[Tensor, Tensor]:
     """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
+        if v.is_cuda and has_triton() and all(16 <= d <= 128 and d & (d - 1) == 0 for d in state.shape[2:]):
+            return _triton_delta_rule()(q, k, v, g, beta, state)
         plain = v.device.type == "cpu" and not v.requires_grad
         solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
-        return reference.delta_rule_chunked(q, k, v, g, beta, state, _pass_state_for(k, v), solve)
+        return reference.delta_rule_chunked(q, k, v, g, beta, state, solve=solve)
 
 
 def delta_mix(
@@ -121,18 +123,13 @@ def mixture(
     return rule(x, shares, indices, gate_up, down, shared)
 
 
-def _pass_state_for(k: Tensor, v: Tensor) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    fits = all(16 <= d <= 128 and d & (d - 1) == 0 for d in (k.shape[-1], v.shape[-1]))
-    return _triton_pass_state() if v.is_cuda and fits and has_triton() else reference.delta_pass_state
-
-
 @cache
 def has_triton() -> bool:
     return find_spec("triton") is not None
 
 
 @cache
-def _triton_pass_state() -> Any:
-    from .pass_state import delta_pass_state
+def _triton_delta_rule() -> Any:
+    from .delta_chunks import delta_rule
 
-    return torch.compiler.disable(delta_pass_state)
+    return torch.compiler.disable(delta_rule)

@@ -61,31 +61,45 @@ def _backward(p_w, p_k, p_keep, p_fresh, p_states, p_dfresh, p_dstates, p_dend,
     tl.store(p_dstart + i_head * K * V + o_kv, b_ds)
 
 
+def forward(
+    u: Tensor, w: Tensor, k_out: Tensor, keep: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """fresh, the states before each chunk, the last state; all arguments contiguous."""
+    batch, heads, chunks, size, value_dim = u.shape
+    fresh, end = torch.empty_like(u), torch.empty_like(state)
+    states = u.new_empty(batch, heads, chunks, w.shape[-1], value_dim)
+    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": precision()}
+    _forward[(batch * heads,)](u, w, k_out, keep, state, fresh, states, end, chunks, **sizes, num_warps=4)
+    return fresh, states, end
+
+
+def backward(
+    w: Tensor, k_out: Tensor, keep: Tensor, fresh: Tensor, states: Tensor, *gradients: Tensor
+) -> tuple[Tensor, ...]:
+    """Of u, w, k_out, keep and the first state, given those of what `forward` returns."""
+    batch, heads, chunks, size, value_dim = fresh.shape
+    dfresh, dstates, dend = (x.contiguous() for x in gradients)
+    du, dw, dk = torch.empty_like(fresh), torch.empty_like(w), torch.empty_like(k_out)
+    dkeep, dstart = torch.empty_like(keep), torch.empty_like(dend)
+    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": precision()}
+    _backward[(batch * heads,)](
+        w, k_out, keep, fresh, states, dfresh, dstates, dend,
+        du, dw, dk, dkeep, dstart, chunks, **sizes, num_warps=4,  # type: ignore[call-arg]
+    )  # fmt: skip
+    return du, dw, dk, dkeep, dstart
+
+
 class _PassState(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, w, k_out, keep, state):
         u, w, k_out, keep, state = (x.contiguous() for x in (u, w, k_out, keep, state))
-        batch, heads, chunks, size, value_dim = u.shape
-        sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": _precision()}
-        fresh, end = torch.empty_like(u), torch.empty_like(state)
-        states = u.new_empty(batch, heads, chunks, w.shape[-1], value_dim)
-        _forward[(batch * heads,)](u, w, k_out, keep, state, fresh, states, end, chunks, **sizes, num_warps=4)
+        fresh, states, end = forward(u, w, k_out, keep, state)
         ctx.save_for_backward(w, k_out, keep, fresh, states)
-        ctx.sizes = sizes
         return fresh, states, end
 
     @staticmethod
-    def backward(ctx, dfresh, dstates, dend):
-        w, k_out, keep, fresh, states = ctx.saved_tensors
-        batch, heads, chunks = fresh.shape[:3]
-        dfresh, dstates, dend = (x.contiguous() for x in (dfresh, dstates, dend))
-        du, dw, dk = torch.empty_like(fresh), torch.empty_like(w), torch.empty_like(k_out)
-        dkeep, dstart = torch.empty_like(keep), torch.empty_like(dend)
-        _backward[(batch * heads,)](
-            w, k_out, keep, fresh, states, dfresh, dstates, dend,
-            du, dw, dk, dkeep, dstart, chunks, **ctx.sizes, num_warps=4,  # type: ignore[call-arg]
-        )  # fmt: skip
-        return du, dw, dk, dkeep, dstart
+    def backward(ctx, *gradients):
+        return backward(*ctx.saved_tensors, *gradients)
 
 
 def delta_pass_state(
@@ -95,5 +109,6 @@ def delta_pass_state(
     return _PassState.apply(u, w, k_out, keep, state)
 
 
-def _precision() -> str:
+def precision() -> str:
+    """What `tl.dot` takes for fp32, as torch's own products do."""
     return "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"

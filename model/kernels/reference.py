@@ -153,10 +153,9 @@ def delta_rule_chunked(
     g: Tensor,
     beta: Tensor,
     state: Tensor,
-    pass_state: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
     solve: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same function in chunks of 64: matrix products inside a chunk, `pass_state` between chunks.
+    """The same function in chunks of 64: matrix products inside a chunk, `delta_pass_state` between chunks.
 
     `solve(A, x)` is (I + A)^-1 x for A [M, C, C] strictly lower triangular. M = B * H * N below. Log decays
     are summed in fp64: a sum of -100 would leave their differences five digits.
@@ -174,7 +173,7 @@ def delta_rule_chunked(
     k_out = k * (summed[:, -1:] - summed).float()[..., None].exp()
     keep = decay[:, -1].exp()
     u, w, k_out, keep = (x.unflatten(0, shape) for x in (u, w, k_out, keep))
-    fresh, states, state = (pass_state or delta_pass_state)(u, w, k_out, keep, state)
+    fresh, states, state = delta_pass_state(u, w, k_out, keep, state)
     inside = torch.bmm(torch.bmm(q, k_turned) * gap, fresh.flatten(0, 2))
     o = torch.baddbmm(inside, q * grown, states.flatten(0, 2)).unflatten(0, shape)
     return o.flatten(2, 3)[:, :, :tokens].transpose(1, 2).to(v.dtype), state

@@ -1,0 +1,61 @@
+"""The Triton delta rule equals its reference, both ways; without a GPU in Triton's interpreter."""
+
+import os
+
+import pytest
+import torch
+from saccade.model.kernels import reference
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cpu":
+    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined, so before the import below
+
+delta_chunks = pytest.importorskip("saccade.model.kernels.delta_chunks", reason="needs triton")
+
+
+def _inputs(
+    tokens: int, batch: int, key_heads: int, heads: int, key_dim: int, value_dim: int
+) -> list[torch.Tensor]:
+    torch.manual_seed(tokens)
+    joined = torch.randn(batch, tokens, 2 * key_heads * key_dim + heads * value_dim, device=DEVICE)
+    sizes = (key_heads * key_dim, key_heads * key_dim, heads * value_dim)
+    q, k, v = joined.split(sizes, dim=-1)  # views of one tensor, as in the layer
+    q, k, v = q.unflatten(-1, (key_heads, -1)), k.unflatten(-1, (key_heads, -1)), v.unflatten(-1, (heads, -1))
+    g = -torch.rand(batch, tokens, heads, device=DEVICE).mul(3).exp() * 0.1
+    beta = torch.rand(batch, tokens, heads, device=DEVICE)
+    return [q, k, v, g, beta, torch.randn(batch, heads, key_dim, value_dim, device=DEVICE) * 0.3]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "batch", "key_heads", "heads", "key_dim", "value_dim"),
+    [(1, 1, 1, 1, 16, 16), (64, 1, 1, 1, 16, 32), (65, 2, 1, 2, 16, 16), (150, 1, 2, 2, 32, 16)],
+)
+def test_equals_the_recurrence_with_gradients(tokens, batch, key_heads, heads, key_dim, value_dim):
+    inputs = _inputs(tokens, batch, key_heads, heads, key_dim, value_dim)
+    results = []
+    for rule in (reference.delta_rule_recurrent, delta_chunks.delta_rule):
+        leaves = [x.detach().clone().requires_grad_() for x in inputs]
+        out = rule(*leaves)
+        torch.manual_seed(0)
+        torch.stack([(o * torch.randn(o.shape, device=DEVICE)).sum() for o in out]).sum().backward()
+        results.append([*out, *(x.grad for x in leaves)])
+    for expected, got in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-3, atol=2e-4)
+
+
+def test_views_of_one_tensor_and_bf16():
+    q, k, v, g, beta, state = _inputs(70, 1, 2, 2, 16, 16)
+    expected, end = reference.delta_rule_recurrent(*(x.bfloat16() for x in (q, k, v)), g, beta, state)
+    got, got_end = delta_chunks.delta_rule(*(x.bfloat16() for x in (q, k, v)), g, beta, state)
+    assert got.dtype == torch.bfloat16
+    assert not v.is_contiguous()
+    torch.testing.assert_close(got, expected, rtol=2e-2, atol=1e-2)
+    torch.testing.assert_close(got_end, end, rtol=1e-3, atol=1e-4)
+
+
+def test_strong_decay_leaves_no_nan():
+    q, k, v, g, beta, state = _inputs(130, 1, 1, 1, 16, 16)
+    leaves = [x.detach().clone().requires_grad_() for x in (q, k, v, g * 100, beta, state)]
+    o, end = delta_chunks.delta_rule(*leaves)
+    (o.sum() + end.sum()).backward()
+    assert all(torch.isfinite(x).all() for x in (o, end, *(x.grad for x in leaves)))
