@@ -119,7 +119,7 @@ WORD_LIST = Path(os.environ.get("SACCADE_WORDS", "/usr/share/dict/words"))
 @cache
 def word_list() -> tuple[str, ...]:
     """The system's plain words (Debian: wamerican); none where there is no list. Only training draws from them."""
-    lines = WORD_LIST.read_text("utf-8").split() if WORD_LIST.exists() else []
+    lines = WORD_LIST.read_text("utf-8").split() if WORD_LIST.is_file() else []
     return tuple(word for word in lines if 3 <= len(word) <= 12 and word.isascii() and word.isalpha())
 
 

@@ -49,6 +49,16 @@ def test_a_coordinate_is_two_tokens():
     assert tokenizer.encode("[1000, 0]").tokens == ["[1000", ", 0]"]
 
 
+def test_the_word_list_widens_training_alone(monkeypatch):
+    monkeypatch.setattr("train.words.word_list", lambda: ("zygote", "yodel", "quorum", "fjord"))
+    rare = ("zyg", "yod", "quo", "fjo")
+    said = {
+        split: [Words(random.Random(i), split).noun() for i in range(200)] for split in ("train", "heldout")
+    }
+    assert sum(word.startswith(rare) for word in said["train"]) > 50
+    assert not any(word.startswith(rare) for word in said["heldout"])
+
+
 def test_held_out_words_stay_out_of_training():
     train, held_out = (Words(random.Random(7), split) for split in ("train", "heldout"))
     assert not any(is_held_out(train.pick(NOUNS)) for _ in range(300))

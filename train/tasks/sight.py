@@ -75,10 +75,17 @@ class Sight:
 
     @cached_property
     def by_call(self) -> dict[str, list[Element]]:
-        """Glimpsed elements in reading order, by what they show, whatever its case."""
+        """Glimpsed elements in reading order, by what they show, whatever its case. A page's number shows a
+        number like any other, though "page 2" means no other."""
         found: dict[str, list[Element]] = {}
         for element in self.reading_order:
-            found.setdefault(plain(self.called(element)), []).append(element)
+            calls = (
+                {self.called(element), f"'{element.name}'"}
+                if element.role == "page"
+                else {self.called(element)}
+            )
+            for call in calls:
+                found.setdefault(plain(call), []).append(element)
         return found
 
     def twins(self, element: Element) -> list[Element]:
