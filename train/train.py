@@ -25,6 +25,7 @@ from .shape import SHAPES
 from .team import Team, start
 from .tokenizer import make_tokenizer
 from .weights import load_checkpoint, save_shards
+from .words import WORD_LIST, word_list
 
 WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "read": 1.5, "role": 0.2, "mtp": 0.1}
 AGREE_EVERY = 20  # steps between looks at the clock, which all processes share
@@ -47,7 +48,12 @@ def train(team: Team, args: argparse.Namespace) -> None:
     if args.compile:
         _compile(trainee, args.graphs)
     size = sum(p.numel() for p in trainee.model.parameters()) / 1e6
-    _say(team, f"{size:.2f} M parameters, {team.size} processes, unit {state['unit']}")
+    words = (
+        f"{len(word_list())} words of {WORD_LIST}"
+        if word_list()
+        else "no word list (apt-get install wamerican)"
+    )
+    _say(team, f"{size:.2f} M parameters, {team.size} processes, unit {state['unit']}, {words}")
     _train(args, team, trainee, optimizers, state)
     state["unit"] += 1
     if team.rank == 0:
