@@ -7,7 +7,8 @@ import functools
 import random
 import re
 
-from .phrasebook import BOOK, CLOSERS, FORM, JOINS, NOUNS, OPENERS, PAIR, WITH
+from .manner import AFTER, BEFORE, COUNTS, FRAMES, IMPERATIVES, ORDERS
+from .phrasebook import BOOK, CLOSERS, FORM, JOINS, NOUNS, OPENERS, ORDINALS, PAIR, WITH
 
 QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "“{}”"]
 GOES = ("link", "tab", "page", "menu", "section")  # people go to them as often as they click them
@@ -35,9 +36,18 @@ class Phrases:
         """One of the templates, its choices made, its parts filled in; now and then a slip in its own words."""
         pieces = parse(self.rng.choice(templates))
         text = "".join(p if isinstance(p, str) else self.rng.choice(p) for p in pieces)
-        if self.rng.random() < 0.025:
+        if self.rng.random() < 0.04:
             text = self._slip_outside_braces(text)
+        if self.rng.random() < 0.02:
+            text = text.replace(" the ", " ").removeprefix("the ")
+        if parts.get("o") in ORDINALS and self.rng.random() < 0.2:
+            place = ORDINALS.index(parts["o"]) + 1
+            parts["o"] = f"{place}{('st', 'nd', 'rd', *('th',) * 7)[place - 1]}"
         return text.format(**parts)
+
+    def number(self, number: int) -> str:
+        """In figures or, when it is small, in words."""
+        return COUNTS[number] if number < len(COUNTS) and self.rng.random() < 0.35 else str(number)
 
     def quote(self, text: str) -> str:
         mark = "'" if '"' in text else '"' if "'" in text else None
@@ -60,9 +70,13 @@ class Phrases:
 
     def form(self, pairs: list[tuple[str, str]], verb: str = "") -> str:
         """ "fill in Name with Ada and City with Rome", or with a verb "check out with name Ada and city Rome"."""
-        style, quoted = self.rng.choice(PAIR), self.rng.random() < 0.5
-        said = [style.format(n=n, t=self.quote(t) if quoted else t) for n, t in pairs]
-        return self.fill(WITH if verb else FORM, pairs=self.listed(said), verb=verb)
+        return self.fill(WITH if verb else FORM, pairs=self.pairs(pairs), verb=verb)
+
+    def pairs(self, pairs: list[tuple[str, str]]) -> str:
+        """ "name Ada and city Rome": all in one style, now and then each in its own."""
+        style, quoted, mixed = self.rng.choice(PAIR), self.rng.random() < 0.5, self.rng.random() < 0.15
+        styles = [self.rng.choice(PAIR) if mixed else style for _ in pairs]
+        return self.listed([s.format(n=n, t=self.quote(t) if quoted else t) for s, (n, t) in zip(styles, pairs, strict=True)])
 
     def listed(self, said: list[str]) -> str:
         if len(said) == 1:
@@ -71,21 +85,47 @@ class Phrases:
 
     def join(self, clauses: list[str]) -> str:
         """One task out of clauses, in order."""
+        if self.rng.random() < 0.35 and (told := self._told(clauses)):
+            return told
         style, several = self.rng.random(), len(clauses) > 1
         if several and style < 0.12:
-            text = " ".join(f"{i}. {c[0].upper()}{c[1:]}" for i, c in enumerate(clauses, 1))
+            text = " ".join(f"{i}. {_capital(c)}" for i, c in enumerate(clauses, 1))
+        elif several and style < 0.17:
+            text = self.rng.choice(["{}", "Do this:\n{}", "Steps:\n{}"]).format("\n".join(f"- {c}" for c in clauses))
         elif several and style < 0.35:
             last = self.rng.choice([" and ", ", and ", ", then ", ", and finally "])
             text = ", ".join(clauses[:-1]) + last + clauses[-1]
         elif several and style < 0.5:
-            text = ". ".join(c[0].upper() + c[1:] for c in clauses) + "."
+            text = ". ".join(_capital(c) for c in clauses) + "."
         else:
             text = clauses[0] + "".join(self.rng.choice(JOINS) + c for c in clauses[1:])
-        if not text.startswith("1. ") and "?" not in text:
+        if not text.startswith("1. ") and "?" not in text and "\n" not in text:
             text = self.fill([self.rng.choice(OPENERS)]) + text
         if self.rng.random() < 0.85:
-            text = text[0].upper() + text[1:]
+            text = _capital(text)
         return text if text.endswith((".", "!", "?")) else text + self.fill([self.rng.choice(CLOSERS)])
+
+    def _told(self, clauses: list[str]) -> str | None:
+        """The wishes in a frame, with what else people say; None where they do not begin with verbs."""
+        if not all(c.split(" ", 1)[0] in IMPERATIVES for c in clauses) or any("?" in c for c in clauses):
+            return None
+        text = clauses[0] + "".join(self.rng.choice(JOINS) + c for c in clauses[1:])
+        if len(clauses) == 2 and self.rng.random() < 0.6:
+            text = self._frame(ORDERS, a=clauses[0], b=clauses[1])
+        elif self.rng.random() < 0.75:
+            text = self._frame(FRAMES, c=text)
+        is_plain = "\n" not in text and not text.endswith((".", "?", "!"))
+        if is_plain and self.rng.random() < 0.2:
+            text += self.fill([self.rng.choice(AFTER)])
+        if self.rng.random() < 0.25:
+            text = self.fill([self.rng.choice(BEFORE)]) + _capital(text)
+        if self.rng.random() < 0.75:
+            text = _capital(text)
+        return text if "\n" in text or text.endswith((".", "!", "?")) or self.rng.random() < 0.5 else text + "."
+
+    def _frame(self, frames: tuple[list[str], list[str]], **parts: str) -> str:
+        seen, unseen = frames
+        return self.fill(unseen if self.held_out and self.rng.random() < 0.35 else seen, **parts)
 
     def slip(self, word: str) -> str:
         """The word with one slip of the finger, never at its first letter."""
@@ -106,3 +146,7 @@ class Phrases:
             i = self.rng.choice(long)
             words[i] = self.slip(words[i])
         return " ".join(words)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -20,6 +20,10 @@ CONCEPTS: dict[str, list[str]] = {
     "search": ["Search", "Go", "Find"],
     "send": ["Send", "Send message", "Submit"],
     "save": ["Save", "Save changes", "Update"],
+    "clear_done": ["Clear completed", "Clear finished", "Remove completed", "Delete done", "Clear done"],
+    "show_all": ["All"],
+    "show_open": ["Active", "Open", "To do", "Pending", "Unfinished"],
+    "show_done": ["Completed", "Done", "Finished"],
 }
 DISMISS = ["Close", "No thanks", "Not now", "Got it", "Maybe later", "Skip", "Dismiss", "OK", "I understand"]
 CONFIRM = ["Yes", "OK", "Confirm", "Delete", "Yes, delete", "Remove", "Continue"]

@@ -63,6 +63,12 @@ def select(b: Builder, form: int = -1, is_open: bool = False) -> str:
     chosen = (
         b.rng.choice(names) if b.chance(0.75) else b.rng.choice(["Select...", "Choose", "—", "Please select"])
     )
+    return drop_down(b, name, names, chosen, form, is_open)
+
+
+def drop_down(
+    b: Builder, name: str, names: list[str], chosen: str, form: int = -1, is_open: bool = False
+) -> str:
     mark, box = b.add("select", name, value=chosen, form=form), b.last
     shown = "".join(
         f"<option{' selected' if o == chosen else ''}>{esc(o)}</option>"

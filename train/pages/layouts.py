@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import drawings, forms, lists, overlays, prose, widgets
+from . import apps, drawings, forms, lists, overlays, prose, widgets
 from .concepts import CONCEPTS
 from .controls import icon, icon_names, search
 from .page import Builder, esc
@@ -19,7 +19,7 @@ BLOCKS: dict[Block, float] = {
     widgets.stepper: 0.6, widgets.slider: 0.7, widgets.rating: 0.5, widgets.tree: 0.7, widgets.menu_bar: 0.7,
     widgets.date_field: 0.9, widgets.suggestions: 0.6, widgets.reorder: 0.6,
     drawings.toolbar: 1.5, drawings.swatches: 0.5, drawings.colored_buttons: 0.6, drawings.shapes: 0.6,
-    widgets.results: 0.7,
+    widgets.results: 0.7, apps.todo: 2, apps.bulk: 1.3, apps.kinds: 0.8, apps.record: 1.5, apps.product: 1.3,
 }  # fmt: skip
 HELD_OUT_BLOCKS: dict[Block, float] = {**BLOCKS, lists.timeline: 2, lists.plans: 2}
 OVERLAYS: dict[Block, float] = {

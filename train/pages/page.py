@@ -152,6 +152,63 @@ class Order:
 
 
 @dataclass
+class Todo:
+    """Things to do. Per row: its text, box, name, the sign that deletes it, the pencil; None where it has none. One
+    row may be a text field (`editing`), and the mouse may be on one (`pointed`) where it alone shows its sign."""
+
+    entry: int
+    prompt: str
+    add: int | None
+    texts: list[str]
+    ticks: list[int | None]
+    names: list[int]
+    ends: list[int | None]
+    pencils: list[int | None]
+    editing: int | None
+    pointed: int | None = None
+    hides: bool = False
+
+
+@dataclass
+class Bulk:
+    """Rows to tick, and a list of what a button does with those that are."""
+
+    boxes: list[int]
+    select: int
+    go: int
+
+
+@dataclass
+class Listing:
+    """Records of a kind, by what leads to each, and what adds another."""
+
+    noun: str
+    add: int | None
+    things: dict[str, int]
+
+
+@dataclass
+class Record:
+    """One record of a kind; `thing` is what it is called when it is not new."""
+
+    noun: str
+    thing: str
+    fields: list[int]
+    save: int
+
+
+@dataclass
+class Product:
+    """What can be bought: groups of variants, perhaps how many, the button, whether it is in the cart already."""
+
+    title: str
+    groups: dict[str, list[int]]
+    number: Select | None
+    cart: int
+    is_added: bool
+
+
+@dataclass
 class Overlay:
     """What lies over the page, and the one right way to get rid of it; `asks` names what it wants confirmed."""
 
@@ -163,7 +220,7 @@ class Overlay:
 
 Widget = (
     Ticks | Choice | Select | Stepper | Slider | Rating | Calendar | Menu | Sections | Tree | Suggestions
-    | Sorting | Order | Results
+    | Sorting | Order | Results | Todo | Bulk | Listing | Record | Product
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What a person sees on a rendered page: which elements, what each is called, and which words fit one alone."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -42,6 +43,10 @@ class Sight:
 
     def chance(self, p: float) -> bool:
         return self.rng.random() < p
+
+    def distinct(self, make: Callable[[], str], count: int) -> list[str]:
+        """Texts of which no two are the same, whatever their case."""
+        return list({plain(text): text for text in (make() for _ in range(count))}.values())
 
     def element(self, id: int) -> Element:
         return self.elements[id]

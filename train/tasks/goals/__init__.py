@@ -1,11 +1,15 @@
 """Clauses about widgets: what state is wanted, and the next step from the state that the page shows."""
 
 from ...pages.page import (
+    Bulk,
     Calendar,
     Choice,
+    Listing,
     Menu,
     Order,
+    Product,
     Rating,
+    Record,
     Results,
     Select,
     Slider,
@@ -13,12 +17,13 @@ from ...pages.page import (
     Stepper,
     Suggestions,
     Ticks,
+    Todo,
     Tree,
     Widget,
 )
 from ..clause import Clause
 from ..sight import Sight
-from . import choices, dials, searches
+from . import apps, choices, dials, searches
 
 
 def goal(widget: Widget, see: Sight) -> Clause | None:
@@ -50,3 +55,13 @@ def goal(widget: Widget, see: Sight) -> Clause | None:
             return searches.sort(widget, see)
         case Results():
             return searches.nth_result(widget, see)
+        case Todo():
+            return apps.todo(widget, see)
+        case Bulk():
+            return apps.bulk(widget, see)
+        case Listing():
+            return apps.listing(widget, see)
+        case Record():
+            return apps.record(widget, see)
+        case Product():
+            return apps.product(widget, see)

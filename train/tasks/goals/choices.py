@@ -37,7 +37,7 @@ def tick(widget: Ticks, see: Sight) -> Clause | None:
     on = not (all(e.value for e in wanted) and see.chance(0.3)) and see.chance(0.92)
     said = see.say.listed([_tick_name(see, e) for e in wanted])
     text = see.say.say("ticks", list=said) if on else see.say.say("untick", x=said)
-    past, step = _tick_through(see, [(e, on) for e in wanted])
+    past, step = tick_through(see, [(e, on) for e in wanted])
     more = [f"Click {see.line(e)}" for e in wanted] if step else []
     return Clause(text, past, step, more, kind="ticks" if step else "settled")
 
@@ -50,7 +50,7 @@ def _is_alone(see: Sight, boxes: list[Element]) -> bool:
     return not see.scrolls and all(e in boxes for e in see.elements if e.role == "checkbox")
 
 
-def _tick_through(see: Sight, wanted: list[tuple[Element, bool]]) -> tuple[list[str], Step | None]:
+def tick_through(see: Sight, wanted: list[tuple[Element, bool]]) -> tuple[list[str], Step | None]:
     """The lines of those that are as wanted up to the first that is not, and the step for that one. Some of those
     lines are missing where the box was as wanted before; ones further on may be as wanted too."""
     past, was_so = [], see.rng.choice([0.0, 0.0, 0.4])
@@ -64,7 +64,7 @@ def _tick_through(see: Sight, wanted: list[tuple[Element, bool]]) -> tuple[list[
 
 
 def _all_or_none(see: Sight, boxes: list[Element], on: bool) -> Clause:
-    past, step = _tick_through(see, [(e, on) for e in boxes])
+    past, step = tick_through(see, [(e, on) for e in boxes])
     return Clause(
         see.say.say("all_ticks" if on else "no_ticks"), past, step, kind="ticks" if step else "settled"
     )
@@ -88,7 +88,7 @@ def choose(widget: Choice, see: Sight) -> Clause | None:
     if not see.sees(element.id) or (element.role == "page" and not see.names_it(element)):
         return None
     if element.role == "page":
-        text = see.say.say("page", n=element.name)
+        text = see.say.say("page", n=see.say.number(int(element.name)))
     elif element.role == "tab":
         text = see.say.say("open", x=refer(see, element, plainly=True), n=see.say.cased(element.name))
         if not see.names_it(element):
@@ -105,7 +105,7 @@ def rate(widget: Rating, see: Sight) -> Clause | None:
     star = see.element(widget.stars[wanted - 1])
     if not see.sees(star.id):
         return None
-    text = see.say.say("rate", x=see.say.quote(widget.name), n=see.say.cased(widget.name), t=str(wanted))
+    text = see.say.say("rate", x=see.say.quote(widget.name), n=see.say.cased(widget.name), t=see.say.number(wanted))
     if wanted == widget.value:
         return Clause(text, past=[f"Click {see.line(star)}"], kind="settled")
     return Clause(text, step=click_step(see, star), kind="rating")
