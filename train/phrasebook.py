@@ -273,7 +273,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
     ),
     "confirm": (
         ["{a}", "{a}[ and confirm it|, yes, really|]", "[I want to|go ahead and] {a}", "confirm [that you want to|to] {a}",
-         "yes, [please |]{a}",
+         "yes, please {a}",
          "[I am|we are] sure: {a}",
          "[agree|say yes]: {a}",
          "{a}. [Say yes|Confirm|Agree] if asked"],

@@ -24,7 +24,7 @@ from train.tasks.goals import goal
 from train.tasks.sight import Sight, plain
 
 W = TypeVar("W", bound=Widget)
-PAGES, ROUNDS = 8, 12
+PAGES, ROUNDS = 8, 16
 UNDER = """(points => JSON.stringify(points.map(([x, y]) => {
   const hit = document.elementFromPoint(x, y), own = hit && hit.closest('[data-e]');
   return own ? +own.dataset.e : -1;

@@ -21,7 +21,7 @@ DOCUMENT = (
 
 def make_page(seed: int, split: str, index: int) -> Page:
     rng = random.Random(seed)
-    b = Builder(rng, Words(rng, split), split == "heldout")
+    b = Builder(rng, Words(rng, split), split == "heldout", rng.random())
     theme = draw_theme(b)
     layouts = HELD_OUT_LAYOUTS if b.held_out else LAYOUTS
     layout = rng.choices(list(layouts), list(layouts.values()))[0]

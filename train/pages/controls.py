@@ -1,5 +1,7 @@
 """Controls that forms and blocks are made of: fields, lists that drop down, boxes to tick, icons, search boxes."""
 
+import random
+
 from ..words import CITIES, COUNTRIES, FIELD_NAMES, SEARCH_NAMES
 from .icons import ICONS, icon_svg
 from .page import Builder, Choice, Select, Ticks, esc
@@ -112,7 +114,8 @@ def ticks(b: Builder, kind: str, names: list[str], is_inline: bool, group_name: 
 def icon(b: Builder, name: str, context: str = "", tag: str = "") -> str:
     """A button that shows nothing but an icon."""
     tag = tag or b.rng.choice(["button", "a", "span"])
-    return f'<{tag} class="icon" {b.add("icon", "", context=context, traits={"icon": name})}>{icon_svg(name, b.rng)}</{tag}>'
+    rng = random.Random(f"{b.style} {name}") if b.chance(0.85) else b.rng  # a page has one hand, mostly
+    return f'<{tag} class="icon" {b.add("icon", "", context=context, traits={"icon": name})}>{icon_svg(name, rng, b.style)}</{tag}>'
 
 
 def icon_names(b: Builder, count: int) -> list[str]:

@@ -86,15 +86,60 @@ ICONS: dict[str, tuple[str, list[str], list[str]]] = {
     "credit card": ("M3 6H21V18H3ZM3 10H21", ["bank card"], ["payment"]),
     "bar chart": ("M4 20H20M7 17V11M12 17V5M17 17V8", ["chart", "bars"], ["statistics", "reports"]),
 }  # fmt: skip
+# Other drawings of some of them.
+ALSO_DRAWN: dict[str, list[str]] = {
+    "cross": ["M6 6L18 18M18 6L6 18", "M3 3L21 21M21 3L3 21", _circle(12, 12, 10) + "M8 8L16 16M16 8L8 16"],
+    "hamburger": ["M3 5H21M3 12H21M3 19H21", "M5 7H19M5 12H19M5 17H19", "M4 6H20M4 12H14M4 18H20"],
+    "magnifying glass": [_circle(14, 10, 6) + "M9.5 14.5L3 21", _circle(11, 11, 8) + "M17 17L22 22"],
+    "plus": ["M12 2V22M2 12H22", _circle(12, 12, 10) + "M12 7V17M7 12H17", "M3 3H21V21H3ZM12 7V17M7 12H17", "M10 3H14V10H21V14H14V21H10V14H3V10H10Z"],
+    "minus": ["M3 12H21", _circle(12, 12, 10) + "M7 12H17", "M4 10H20V14H4Z"],
+    "trash can": ["M3 6H21M8 6L9 3H15L16 6M5 6L6 21H18L19 6", "M4 5H20M10 5V3H14V5M6 8V21H18V8ZM10 11V18M14 11V18", "M5 8H19L18 21H6ZM4 6L19 4M10 5L10 3L13 2.6"],
+    "pencil": ["M3 21L4 16L17 3L21 7L8 20ZM3 21H21", "M16 3L21 8L8 21H3V16ZM14 5L19 10", "M4 4H12M4 4V20H20V12M10 14L20 3"],
+    "gear": [_star(6, 10, 7.2) + _circle(12, 12, 3.4), _star(10, 10.5, 7.6) + _circle(12, 12, 2.6), _circle(12, 12, 6.5) + _circle(12, 12, 2.5) + "M12 1V5M12 19V23M1 12H5M19 12H23M4 4L7 7M17 17L20 20M20 4L17 7M7 17L4 20"],
+    "heart": ["M12 21L3 12C0 8 4 2 9 5L12 8L15 5C20 2 24 8 21 12Z"],
+    "star": [_star(5, 11, 5.4)],
+    "house": ["M2 12L12 2L22 12M5 10V21H19V10M10 21V14H14V21", "M4 10L12 3L20 10V21H4Z"],
+    "person": [_circle(12, 7, 5) + "M2 22C2 12 22 12 22 22Z", _circle(12, 12, 10) + _circle(12, 9, 3.4) + "M6 19C7 13 17 13 18 19"],
+    "envelope": ["M2 5H22V19H2ZM2 7L12 14L22 7", "M3 6H21V18H3ZM3 18L9 12M21 18L15 12M3 6L12 13L21 6"],
+    "bell": ["M5 18H19L17 15V10C17 4 7 4 7 10V15ZM10 18C10 22 14 22 14 18M12 3V5"],
+    "shopping cart": ["M2 3H5L7 15H19L22 6H6" + _circle(9, 20, 1.6) + _circle(17, 20, 1.6), "M1 4H4L8 16H20M6 8H22L20 14H7" + _circle(10, 19.5, 1.5) + _circle(18, 19.5, 1.5)],
+    "download": ["M12 2V14M7 9L12 14L17 9M3 15V21H21V15", "M12 3V16M6 10L12 16L18 10M5 21H19"],
+    "upload": ["M12 15V3M7 8L12 3L17 8M3 15V21H21V15"],
+    "copy": ["M9 9H21V21H9ZM5 15H3V3H15V5", "M4 4H14V16H4ZM10 16V20H20V8H14"],
+    "check mark": ["M3 13L9 19L21 5", "M5 12L10 17L19 7"],
+    "lock": ["M5 10H19V21H5ZM8 10V7C8 1 16 1 16 7V10M12 14V17"],
+    "eye": ["M1 12C7 3 17 3 23 12C17 21 7 21 1 12Z" + _circle(12, 12, 4)],
+    "calendar": ["M3 5H21V21H3ZM3 9H21M7 2V6M17 2V6M7 13H9M11 13H13M15 13H17M7 17H9M11 17H13"],
+    "folder": ["M2 5H10L12 8H22V20H2Z", "M3 5H10L12 7H20V10H7L4 19H3ZM7 10H22L19 19H4"],
+    "funnel": ["M2 4H22L14 13V21H10V13Z"],
+    "refresh": ["M4 12A8 8 0 0 1 18 7M20 12A8 8 0 0 1 6 17M18 2V7H13M6 22V17H11"],
+    "printer": ["M6 8V2H18V8M3 8H21V18H18M6 18H3V8M6 14H18V22H6Z"],
+    "picture": ["M2 4H22V20H2ZM2 17L8 10L13 16L16 13L22 18" + _circle(17, 8, 2)],
+    "speech bubble": ["M12 4C22 4 22 16 12 16L7 21V16C1 14 2 4 12 4Z", "M2 3H22V17H12L7 22V17H2Z"],
+    "left arrow": ["M15 4L7 12L15 20"], "right arrow": ["M9 4L17 12L9 20"], "up arrow": ["M4 15L12 7L20 15"], "down arrow": ["M4 9L12 17L20 9"],
+    "three dots": [_circle(4, 12, 2.2) + _circle(12, 12, 2.2) + _circle(20, 12, 2.2)],
+    "three vertical dots": [_circle(12, 4, 2.2) + _circle(12, 12, 2.2) + _circle(12, 20, 2.2)],
+}  # fmt: skip
+# Signs that the fonts of training have.
+AS_SIGN = {"cross": "×✕✖✗", "hamburger": "☰≡", "plus": "+＋✚", "minus": "−–", "pencil": "✎✏", "gear": "⚙", "heart": "♥♡❤", "star": "★☆", "envelope": "✉",
+           "check mark": "✓✔", "three dots": "…⋯", "three vertical dots": "⋮", "left arrow": "←‹", "right arrow": "→›", "up arrow": "↑▲", "down arrow": "↓▼",
+           "refresh": "↻⟳", "flag": "⚑⚐", "house": "⌂", "undo": "↶", "sun": "☀", "moon": "☾", "question mark": "?"}  # fmt: skip
 SHARED_PURPOSES = {"like", "menu", "more", "more options"}  # fit several icons
 
 
-def icon_svg(name: str, rng: random.Random) -> str:
-    """The icon at 1.3em to 2em of its surroundings."""
-    size, width = rng.choice(["1.2em", "1.4em", "1.6em"]), rng.choice([1.5, 2, 2, 2.6])
-    filled = name in ("heart", "star", "play", "bookmark", "bell") and rng.random() < 0.5
+FILLABLE = ("heart", "star", "play", "bookmark", "bell", "flag", "folder", "funnel", "cloud", "moon", "lightning bolt")
+
+
+def icon_svg(name: str, rng: random.Random, style: float) -> str:
+    """The icon at 1.2em to 2.2em of its surroundings, as strokes, filled, or as a sign of the font."""
+    if name in AS_SIGN and rng.random() < 0.2:
+        return f'<span style="font-size:{rng.choice([1, 1.2, 1.5])}em;line-height:1">{rng.choice(AS_SIGN[name])}</span>'
+    sizes, widths = ("1.2em", "1.4em", "1.6em", "2.2em"), (1.2, 1.5, 2, 2, 2.6, 3.2)
+    size, width = sizes[int(style * 3.99)], widths[int(style * 97) % 6]
+    path = rng.choice([ICONS[name][0], *ALSO_DRAWN.get(name, [])])
+    filled = name in FILLABLE and rng.random() < 0.4
     fill = "currentColor" if filled or "dots" in name else "none"
     return (
         f'<svg viewBox="0 0 24 24" width="{size}" height="{size}" fill="{fill}" stroke="currentColor" '
-        f'stroke-width="{width}" stroke-linejoin="round"><path d="{ICONS[name][0]}"/></svg>'
+        f'stroke-width="{width}" stroke-linejoin="{rng.choice(["round", "round", "miter"])}"><path d="{path}"/></svg>'
     )

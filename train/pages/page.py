@@ -264,6 +264,7 @@ class Builder:
     rng: random.Random
     words: Words
     held_out: bool
+    style: float = 0.5  # 0..1: what icons of this page have in common
     elements: list[Element] = field(default_factory=list)
     forms: list[list[int]] = field(default_factory=list)
     widgets: list[Widget] = field(default_factory=list)

@@ -37,6 +37,8 @@ class Theme:
     underline: bool
     upper: bool  # buttons in capitals
     zoom: float
+    pad: int = 0  # more room inside of controls
+    wide: bool = False  # fields take the whole width
 
 
 def draw_theme(b: Builder) -> Theme:
@@ -122,14 +124,21 @@ def _airy(t: Theme, rng: random.Random) -> None:
     t.zoom, t.second = 1, rng.choice(["text", "outline"])
 
 
-SCHOOLS = [_framework, _framework, _layers, _old_school, _dense, _airy]
+def _narrow(t: Theme, rng: random.Random) -> None:
+    """A full page in a narrow window: large type, wide margins, controls for fingers; little fits."""
+    t.size, t.gap, t.leading = rng.choice([15, 16, 16, 17, 18, 20]), rng.choice([8, 10, 12, 15, 18]), rng.choice([1.4, 1.5, 1.6])
+    t.zoom, t.pad, t.wide = rng.choice([1, 1, 1.15]), rng.choice([4, 8, 11, 14]), True
+    t.look = rng.choice(["boxed", "boxed", "boxed", "line", "filled"])
+
+
+SCHOOLS = [_framework, _framework, _layers, _old_school, _dense, _airy, _narrow, _narrow]
 
 
 def theme_css(t: Theme, b: Builder, scope: str) -> str:
     rng = b.rng
     bar = rng.choice([t.panel, t.accent, t.ink if not t.dark else t.panel])
     return f"""{scope}{{background:{t.back};color:{t.ink};font:{t.size}px/{t.leading} '{t.font}',sans-serif;letter-spacing:{t.spacing};
-& h1{{font-size:{rng.choice([1.3, 1.5, 1.8])}em;margin:{t.gap}px 0}}& h2{{font-size:1.15em;margin:{t.gap}px 0}}
+& h1{{font-size:{rng.choice([1.3, 1.5, 1.8, 2.4, 3] if t.wide else [1.3, 1.5, 1.8])}em;margin:{t.gap}px 0}}& h2{{font-size:1.15em;margin:{t.gap}px 0}}
 & p{{margin:{t.gap}px 0}}& .faint{{color:{t.faint}}}& .small{{font-size:.85em}}
 & .pad{{padding:{t.gap + 2}px {rng.choice([6, 8, 12, 16])}px}}& .block{{margin:0 0 {t.gap}px}}
 & .row{{display:flex;gap:{t.gap}px;align-items:center;flex-wrap:wrap}}& .wide{{gap:{t.gap + 8}px}}
@@ -164,7 +173,7 @@ def _bar_ink(rng: random.Random, bar: str, t: Theme) -> str:
 
 
 def _button_css(t: Theme, rng: random.Random) -> str:
-    pad = f"{rng.choice([2, 3, 4, 5, 7])}px {rng.choice([6, 8, 10, 14])}px"
+    pad = f"{rng.choice([2, 3, 4, 5, 7]) + t.pad // 2}px {rng.choice([6, 8, 10, 14]) + t.pad}px"
     shape = f"display:inline-block;font:inherit;padding:{pad};border-radius:{rng.choice([t.radius, t.radius, 99])}px;"
     shape += rng.choice(["", "", "font-weight:bold;", "font-size:.9em;"])
     shape += "text-transform:uppercase;letter-spacing:.5px;" if t.upper else ""
@@ -199,7 +208,7 @@ def _control_css(t: Theme, rng: random.Random) -> str:
     ink = "#000" if t.look == "native" else t.ink
     box = rng.choice([11, 13, 15])
     return f"""& input:not([type=checkbox]):not([type=radio]),& textarea,& select{{font:inherit;color:{ink};
-padding:{rng.choice([1, 2, 3, 5])}px {rng.choice([3, 5, 8])}px;{look};min-width:0}}
+padding:{rng.choice([1, 2, 3, 5]) + t.pad}px {rng.choice([3, 5, 8]) + t.pad}px;{look};min-width:0}}{"& .field>input,& .field>select{width:100%!important}" if t.wide else ""}
 & ::placeholder{{color:color-mix(in srgb,{ink} {rng.randint(45, 70)}%,transparent)}}
 & .focus{{outline:2px solid {t.accent}}}& textarea{{resize:none;vertical-align:top}}
 & input[type=checkbox],& input[type=radio]{{width:{box}px;height:{box}px;margin:0 4px 0 0;vertical-align:-2px;accent-color:{t.accent}}}

@@ -81,7 +81,7 @@ class TaskWriter:
             self._anywhere,
             self._lost,
         ]
-        weights = [32, 20, 16, 12, 4, 6, 12, 2, 3]
+        weights = [28, 20, 24, 12, 4, 6, 11, 2, 3]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -136,11 +136,13 @@ class TaskWriter:
         """Several clauses about this page, in order; those before the one that is due are done, by what the page
         shows or by what the history says. Where all are, the task is, though what was clicked is still there."""
         clauses: list[Clause] = []
-        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4])):
+        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4, 5])):
             clause = self._any_clause()
             if clause and clause.text not in (c.text for c in clauses) and not self._clash(clause, clauses):
                 clauses.append(clause)
-        lines: list[str] = []
+        past = [imagined(self.see) for _ in range(self.rng.choice([0, 0, 0, 1, 2, 3]))]
+        after = [imagined(self.see) for _ in range(self.rng.choice([0, 0, 0, 1, 2, 3]))]
+        lines = [line for clause in past for line in clause.past]
         for i, clause in enumerate(clauses):
             if clause.step is None:
                 is_done = True
@@ -149,11 +151,14 @@ class TaskWriter:
                 is_done = clause.told and OPEN_END not in clause.more and self.rng.random() < share
             if not is_done:
                 assert clause.step is not None
-                return self._turn(clauses, self._lines(lines + clause.past), clause.step, clause.kind)
+                tail = after if clause.step.action["action"] != "answer" else []
+                return self._turn(
+                    [*past, *clauses, *tail], self._lines(lines + clause.past), clause.step, clause.kind
+                )
             lines += clause.done_lines()
         if not clauses:
             return None
-        return self._turn(clauses, self._lines(lines), done_step(), "settled")
+        return self._turn([*past, *clauses], self._lines(lines), done_step(), "settled")
 
     def _clash(self, clause: Clause, others: list[Clause]) -> bool:
         """Two clauses about one target would contradict or repeat each other."""
@@ -232,20 +237,35 @@ class TaskWriter:
         future = [imagined(self.see) for _ in range(0 if is_last or clause.step is None else later)]
         lines = self._lines([line for c in past for line in c.past] + clause.past) + (before or [])
         step = clause.step or done_step()
-        if clause.step and not before and self.rng.random() < 0.05 and "coordinate" in step.action:
+        if clause.step and not before and self.rng.random() < 0.03 and "coordinate" in step.action:
             lines.append(f"{step.thought} (no change)")
         return self._turn([*past, clause, *future], lines, step, clause.kind)
 
     def _lines(self, lines: list[str]) -> list[str]:
-        """With what happens on the way: scrolling, and clicks that did nothing at first."""
-        told = []
+        """With what happens on the way: scrolling, clicks that did nothing at first, what was done twice, and steps
+        that were a mistake."""
+        told = self._mistakes(0.06)
         for line in lines:
             if self.rng.random() < 0.06:
                 told += ["Scroll down"] * self.rng.choice([1, 1, 2])
             if self.rng.random() < 0.04:
                 told.append(f"{line} (no change)")
             told.append(line)
+            if self.rng.random() < 0.02 and line.startswith("Click"):
+                told.append(line)
+            told += self._mistakes(0.03)
         return told
+
+    def _mistakes(self, share: float) -> list[str]:
+        """Steps that nobody asked for, most of them to no effect. They say nothing about what is left to do."""
+        if self.rng.random() > share:
+            return []
+        words = self.see.words
+        name = self.rng.choice([words.command, words.place, words.thing])()
+        line = self.rng.choice([f"Click '{name}'", f"Click '{name}'", f"Type '{words.noun()}' into '{name}'"])
+        if self.rng.random() < 0.7:
+            return [f"{line} (no change)"] * self.rng.choice([1, 1, 2, 3])
+        return [line]
 
     def _turn(self, clauses: list[Clause], lines: list[str], step: Step, kind: str) -> Turn:
         text = self.say.join([c.text for c in clauses])

@@ -32,7 +32,7 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
         step = aim(f"Clear {see.line(element)}", see.box(element), "type", text="")
         return Clause(see.say.say("clear", x=refer(see, element, plainly)), step=step, kind="clear")
     is_there = bool(element.value) and (see.chance(0.25) or bool(element.traits.get("hidden")))
-    value = element.value if is_there else see.words.value_for(element.name)
+    value = element.value if is_there else see.value(element.name)
     if not value.strip() or (value == element.value and not is_there):
         return Clause(
             see.say.say("focus", x=refer(see, element, plainly)),
@@ -55,7 +55,7 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
 
 def searching(see: Sight, element: Element) -> Clause:
     """To search: type, then press Enter. What stands in the box has been typed."""
-    drawn = see.rng.choice([see.words.thing, see.words.noun, lambda: see.words.value_for("x")])()
+    drawn = see.rng.choice([see.words.thing, see.words.noun, lambda: see.value("x")])()
     query = element.value if element.value and see.chance(0.6) else drawn.strip() or "lamp"
     only_one = len([e for e in see.glimpsed if e.role == "search"]) == 1
     if not only_one or see.chance(0.12):
@@ -128,6 +128,8 @@ def form_clause(see: Sight, ids: list[int]) -> Clause | None:
             step = _step(see, element, wanted)
             if step is None:
                 return None
+            if step.action["action"] == "type" and see.chance(0.12):  # it went wrong before
+                past.append(step.thought if see.chance(0.6) else f"{step.thought} (no change)")
     if all(see.sees(f.id) and not f.traits.get("hidden") for f in fields if f.value) and see.chance(0.1):
         past = []  # it was filled in before the task began
     return _with_end(see, pairs, past, step, submit)
@@ -143,7 +145,7 @@ def _wanted(see: Sight, element: Element, kept: float) -> str:
         )
     if element.value and (element.traits.get("hidden") or see.chance(kept)):
         return element.value
-    return see.words.value_for(element.name) or see.words.noun()
+    return see.value(element.name)
 
 
 def _lines(see: Sight, element: Element, wanted: str) -> list[str]:

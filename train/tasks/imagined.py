@@ -18,7 +18,7 @@ def imagined(see: Sight) -> Clause:
         return Clause(text, [f"Click '{name}'"])
     if r < 0.6:
         name = see.rng.choice(FIELD_NAMES).strip()
-        value = w.value_for(name) or w.noun()
+        value = see.value(name)
         return Clause(see.say.type("field", see.say.cased(name), value), [f"Type '{value}' into '{name}'"])
     if r < 0.72:
         query, box = w.thing(), see.rng.choice(SEARCH_NAMES).strip()
@@ -43,7 +43,7 @@ def _concept(see: Sight) -> Clause:
 
 def _form(see: Sight) -> Clause:
     names = [n.strip() for n in see.rng.sample(FIELD_NAMES, see.rng.randint(1, 4))]
-    pairs = [(n, see.words.value_for(n) or "x") for n in names]
+    pairs = [(n, see.value(n)) for n in names]
     typed = [f"Type '{v}' into '{n}'" for n, v in pairs]
     if see.chance(0.7):
         return Clause(see.say.form(pairs), typed)

@@ -44,6 +44,17 @@ class Sight:
     def chance(self, p: float) -> bool:
         return self.rng.random() < p
 
+    def value(self, name: str) -> str:
+        """What is to be typed into a field of this name; now and then with letters or figures doubled, or with a sign
+        or capital where none is expected, so that every letter has to be copied."""
+        text = self.words.value_for(name).strip() or self.words.noun()
+        if self.chance(0.12):
+            at = self.rng.randrange(len(text))
+            text = text[: at + 1] + text[at] + text[at + 1 :]
+        if self.chance(0.04):
+            text += self.rng.choice(["!", "?", " 2", "-7", "_x", "00", "11", ".", "&co", "/b", "+1"])
+        return text
+
     def distinct(self, make: Callable[[], str], count: int) -> list[str]:
         """Texts of which no two are the same, whatever their case."""
         return list({plain(text): text for text in (make() for _ in range(count))}.values())

@@ -174,7 +174,7 @@ def listing(widget: Listing, see: Sight) -> Clause | None:
 
 def _pair(see: Sight) -> tuple[str, str]:
     name = see.rng.choice(["name", "title", "city", "price", "year", "color", "email", "phone", "notes", "size", "owner", "date"])
-    return name, see.words.value_for(name) or see.words.noun()
+    return name, see.value(name)
 
 
 def _creation(see: Sight, noun: str, pairs: list[tuple[str, str]]) -> str:
@@ -196,7 +196,7 @@ def record(widget: Record, see: Sight) -> Clause | None:
         return _new_record(widget, see, fields)
     element = see.rng.choice(fields)
     is_right = see.chance(0.35)
-    value = element.value if is_right else see.words.value_for(element.name) or see.words.noun()
+    value = element.value if is_right else see.value(element.name)
     if value == element.value and not is_right:
         return None
     name = element.name.lower()
@@ -214,7 +214,7 @@ def _new_record(widget: Record, see: Sight, fields: list[Element]) -> Clause | N
     fields = fields[: see.rng.randint(1, len(fields))]
     if any(not f.name for f in fields):
         return None
-    wanted = [f.value or see.words.value_for(f.name) or see.words.noun() for f in fields]
+    wanted = [f.value or see.value(f.name) for f in fields]
     text = _creation(see, widget.noun, [(f.name.lower(), t) for f, t in zip(fields, wanted, strict=True)])
     past = [f"Click '{see.rng.choice(['Add', 'New', 'Create'])} {widget.noun}'"]
     for element, value in zip(fields, wanted, strict=True):
