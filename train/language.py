@@ -76,7 +76,17 @@ class Phrases:
         """ "name Ada and city Rome": all in one style, now and then each in its own."""
         style, quoted, mixed = self.rng.choice(PAIR), self.rng.random() < 0.5, self.rng.random() < 0.15
         styles = [self.rng.choice(PAIR) if mixed else style for _ in pairs]
-        return self.listed([s.format(n=n, t=self.quote(t) if quoted else t) for s, (n, t) in zip(styles, pairs, strict=True)])
+        return self.listed(
+            [
+                self._pair(s, n, self.quote(t) if quoted else t)
+                for s, (n, t) in zip(styles, pairs, strict=True)
+            ]
+        )
+
+    def _pair(self, style: str, name: str, text: str) -> str:
+        """An address of mail says by itself what it is for."""
+        says_itself = "@" in text and "mail" in name.lower() and self.rng.random() < 0.3
+        return text if says_itself else style.format(n=name, t=text)
 
     def listed(self, said: list[str]) -> str:
         if len(said) == 1:
@@ -91,7 +101,9 @@ class Phrases:
         if several and style < 0.12:
             text = " ".join(f"{i}. {_capital(c)}" for i, c in enumerate(clauses, 1))
         elif several and style < 0.17:
-            text = self.rng.choice(["{}", "Do this:\n{}", "Steps:\n{}"]).format("\n".join(f"- {c}" for c in clauses))
+            text = self.rng.choice(["{}", "Do this:\n{}", "Steps:\n{}"]).format(
+                "\n".join(f"- {c}" for c in clauses)
+            )
         elif several and style < 0.35:
             last = self.rng.choice([" and ", ", and ", ", then ", ", and finally "])
             text = ", ".join(clauses[:-1]) + last + clauses[-1]
@@ -121,7 +133,9 @@ class Phrases:
             text = self.fill([self.rng.choice(BEFORE)]) + _capital(text)
         if self.rng.random() < 0.75:
             text = _capital(text)
-        return text if "\n" in text or text.endswith((".", "!", "?")) or self.rng.random() < 0.5 else text + "."
+        return (
+            text if "\n" in text or text.endswith((".", "!", "?")) or self.rng.random() < 0.5 else text + "."
+        )
 
     def _frame(self, frames: tuple[list[str], list[str]], **parts: str) -> str:
         seen, unseen = frames

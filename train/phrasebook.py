@@ -497,6 +497,10 @@ PAIR = [
 FORM = ["[my|the] details are {pairs}", "it should [say|read|be] {pairs}", "[put|type|write|key in|set] {pairs}", "{pairs}: [put that in|enter that|fill that in]", "[the form needs|they need|it asks for] {pairs}", "[provide|give|supply|state] {pairs}",
         "[register|use|take] the following: {pairs}", "fill [in|out] [the form with |the form: |]{pairs}", "enter {pairs}", "use {pairs}", "complete the form with {pairs}", "fill in the details ({pairs})", "fill {pairs}",
         "[here is|this is] what goes into the form: {pairs}", "fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
+# To log in without saying which field is which: {u} the name or address, {p} the password.
+LOGIN = ["[log in|sign in|log me in|login] as {u} with [the |]password {p}", "[log in|sign in|log on] with {u} and {p}", "[log in|sign in] as {u}, [the |my |]password is {p}", "[log in|sign in] ({u}, {p})",
+         "[log in|sign in] using {u} / {p}", "[my|the] [account|login|user] is {u}[,| and] the password {p}: [log in|sign in]", "[use|take] {u} and [the |]password {p} to [log in|sign in]", "[enter|get in] as {u} (password {p})",
+         "I am {u}, my password is {p}. [Log|Sign] me in", "with {u} and [the password |]{p}, [log in|sign in]", "[sign|log] {u} in with {p}"]  # fmt: skip
 WITH = [
     "{verb} with {pairs}",
     "{verb} with {pairs}",

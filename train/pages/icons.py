@@ -127,7 +127,19 @@ AS_SIGN = {"cross": "×✕✖✗", "hamburger": "☰≡", "plus": "+＋✚", "mi
 SHARED_PURPOSES = {"like", "menu", "more", "more options"}  # fit several icons
 
 
-FILLABLE = ("heart", "star", "play", "bookmark", "bell", "flag", "folder", "funnel", "cloud", "moon", "lightning bolt")
+FILLABLE = (
+    "heart",
+    "star",
+    "play",
+    "bookmark",
+    "bell",
+    "flag",
+    "folder",
+    "funnel",
+    "cloud",
+    "moon",
+    "lightning bolt",
+)
 
 
 def icon_svg(name: str, rng: random.Random, style: float) -> str:

@@ -126,7 +126,11 @@ def _airy(t: Theme, rng: random.Random) -> None:
 
 def _narrow(t: Theme, rng: random.Random) -> None:
     """A full page in a narrow window: large type, wide margins, controls for fingers; little fits."""
-    t.size, t.gap, t.leading = rng.choice([15, 16, 16, 17, 18, 20]), rng.choice([8, 10, 12, 15, 18]), rng.choice([1.4, 1.5, 1.6])
+    t.size, t.gap, t.leading = (
+        rng.choice([15, 16, 16, 17, 18, 20]),
+        rng.choice([8, 10, 12, 15, 18]),
+        rng.choice([1.4, 1.5, 1.6]),
+    )
     t.zoom, t.pad, t.wide = rng.choice([1, 1, 1.15]), rng.choice([4, 8, 11, 14]), True
     t.look = rng.choice(["boxed", "boxed", "boxed", "line", "filled"])
 

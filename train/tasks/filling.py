@@ -2,7 +2,7 @@
 
 from ..pages.concepts import CONCEPTS
 from ..pages.page import Element, Select
-from ..phrasebook import CONCEPT
+from ..phrasebook import CONCEPT, LOGIN
 from .clause import Clause, Step, aim, key_step, scroll_step
 from .pointing import click_step
 from .references import refer
@@ -174,7 +174,11 @@ def _with_end(
 ) -> Clause | None:
     concept, style = submit.concept, see.rng.random()
     alone = sum(e.concept == concept for e in see.elements) == 1
-    if concept in AS_VERB and alone and style < 0.4:
+    names = [name.lower() for name, _ in pairs]
+    if concept == "login" and alone and len(pairs) == 2 and "password" in names[1] and style < 0.6:
+        said = [see.say.quote(t) if see.chance(0.5) else t for _, t in pairs]
+        text, ends = see.say.fill(LOGIN, u=said[0], p=said[1]), True
+    elif concept in AS_VERB and alone and style < 0.4:
         text, ends = see.say.form(pairs, see.say.fill(CONCEPT[concept])), True
     elif style < 0.5:
         came = f"Click '{see.rng.choice(CONCEPTS['checkout'])}'"

@@ -58,7 +58,9 @@ def _mark(w: Todo, see: Sight, rows: list[int]) -> Clause | None:
         said = see.say.listed([see.say.quote(see.say.cased(e.context)) for e in wanted])
         text = see.say.say("mark_done" if on else "mark_open", t=said)
     past, step = tick_through(see, [(e, on) for e in wanted])
-    return Clause(text, past, step, [f"Click {see.line(e)}" for e in wanted], kind="todo" if step else "settled")
+    return Clause(
+        text, past, step, [f"Click {see.line(e)}" for e in wanted], kind="todo" if step else "settled"
+    )
 
 
 def _strike(w: Todo, see: Sight, rows: list[int]) -> Clause | None:
@@ -106,10 +108,19 @@ def _reword(w: Todo, see: Sight, rows: list[int]) -> Clause | None:
         return Clause(_reworded(see, before, old), past, kind="settled")
     text, pencil = _reworded(see, old, errand(see.words)), w.pencils[k]
     if pencil is not None:
-        return Clause(text, step=click_step(see, see.element(pencil)), more=[OPEN_END], kind="todo") if see.sees(pencil) else None
+        return (
+            Clause(text, step=click_step(see, see.element(pencil)), more=[OPEN_END], kind="todo")
+            if see.sees(pencil)
+            else None
+        )
     if not see.names_it(row):
         return None
-    return Clause(text, step=aim(f"Double-click {see.line(row)}", see.box(row), "double_click"), more=[OPEN_END], kind="double")
+    return Clause(
+        text,
+        step=aim(f"Double-click {see.line(row)}", see.box(row), "double_click"),
+        more=[OPEN_END],
+        kind="double",
+    )
 
 
 def _reworded(see: Sight, old: str, new: str) -> str:
@@ -125,7 +136,9 @@ def bulk(widget: Bulk, see: Sight) -> Clause | None:
     if not seen:
         return None
     ticked = [e for e in boxes if e.value]
-    wanted = ticked if ticked and see.chance(0.5) else see.rng.sample(seen, min(len(seen), see.rng.randint(1, 3)))
+    wanted = (
+        ticked if ticked and see.chance(0.5) else see.rng.sample(seen, min(len(seen), see.rng.randint(1, 3)))
+    )
     label = select.value if select.value in menu.options and see.chance(0.7) else see.rng.choice(menu.options)
     said = see.say.listed([see.say.quote(see.say.cased(e.context)) for e in wanted])
     act = dict(ACTIONS)[label].format(said)
@@ -142,7 +155,11 @@ def bulk(widget: Bulk, see: Sight) -> Clause | None:
         return None if menu.entries else _toward_or(see, text, past, go, told=True)
     if menu.entries:
         entry = see.element(menu.entries[menu.options.index(label)])
-        return Clause(text, [*past, f"Open '{select.name}'"], click_step(see, entry), [OPEN_END], kind="bulk") if see.sees(entry.id) else None
+        return (
+            Clause(text, [*past, f"Open '{select.name}'"], click_step(see, entry), [OPEN_END], kind="bulk")
+            if see.sees(entry.id)
+            else None
+        )
     return _toward_or(see, text, past, select)
 
 
@@ -164,16 +181,35 @@ def listing(widget: Listing, see: Sight) -> Clause | None:
         thing = see.rng.choice(things)
         name, value = _pair(see)
         text = see.say.say("correct", n=name, t=see.say.quote(value), c=see.say.quote(see.say.cased(thing)))
-        return Clause(text, step=click_step(see, see.element(widget.things[thing])), more=[OPEN_END], kind="listing")
+        return Clause(
+            text, step=click_step(see, see.element(widget.things[thing])), more=[OPEN_END], kind="listing"
+        )
     if widget.add is None or not see.sees(widget.add):
         return None
     pairs = [_pair(see) for _ in range(see.rng.choice([0, 1, 1, 2, 3]))]
     text = _creation(see, widget.noun, pairs)
-    return text and Clause(text, step=click_step(see, see.element(widget.add)), more=[OPEN_END], kind="listing")
+    return text and Clause(
+        text, step=click_step(see, see.element(widget.add)), more=[OPEN_END], kind="listing"
+    )
 
 
 def _pair(see: Sight) -> tuple[str, str]:
-    name = see.rng.choice(["name", "title", "city", "price", "year", "color", "email", "phone", "notes", "size", "owner", "date"])
+    name = see.rng.choice(
+        [
+            "name",
+            "title",
+            "city",
+            "price",
+            "year",
+            "color",
+            "email",
+            "phone",
+            "notes",
+            "size",
+            "owner",
+            "date",
+        ]
+    )
     return name, see.value(name)
 
 
@@ -200,7 +236,9 @@ def record(widget: Record, see: Sight) -> Clause | None:
     if value == element.value and not is_right:
         return None
     name = element.name.lower()
-    text = see.say.say("correct", n=name, t=see.say.quote(value), c=see.say.quote(see.say.cased(widget.thing)))
+    text = see.say.say(
+        "correct", n=name, t=see.say.quote(value), c=see.say.quote(see.say.cased(widget.thing))
+    )
     past = [f"Click '{widget.thing}'"] if see.chance(0.8) else []
     if is_right:
         return _saving(see, widget, text, [*past, f"Type '{value}' into '{element.name}'"])
@@ -231,7 +269,9 @@ def _new_record(widget: Record, see: Sight, fields: list[Element]) -> Clause | N
 def _saving(see: Sight, widget: Record, text: str, past: list[str]) -> Clause | None:
     save = see.element(widget.save)
     step = click_step(see, save) if see.sees(save.id) else toward(see, save)
-    return step and Clause(text, past, step, [] if step.box else [OPEN_END], told=bool(step.box), kind="record")
+    return step and Clause(
+        text, past, step, [] if step.box else [OPEN_END], told=bool(step.box), kind="record"
+    )
 
 
 # ---- products
@@ -248,16 +288,28 @@ def product(widget: Product, see: Sight) -> Clause | None:
             id = on if on is not None and (see.chance(0.5) or widget.is_added) else see.rng.choice(ids)
             option = see.element(id)
             wanted.append((option, option.name))
-            said.append(see.say.fill(["{n} {o}", "{o}", "{o} as {n}", "in {o}", "{n}: {o}"], n=name.lower(), o=see.say.quote(option.name) if see.chance(0.3) else option.name))
+            said.append(
+                see.say.fill(
+                    ["{n} {o}", "{o}", "{o} as {n}", "in {o}", "{n}: {o}"],
+                    n=name.lower(),
+                    o=see.say.quote(option.name) if see.chance(0.3) else option.name,
+                )
+            )
     number = widget.number
     if number and see.chance(0.7):
         box = see.element(number.box)
         count = box.value if widget.is_added or see.chance(0.5) else see.rng.choice(number.options)
         wanted.append((number, count))
-        said.append(see.say.fill(["{t} of [it|them]", "quantity {t}", "{t} pieces"], t=see.say.number(int(count))))
+        said.append(
+            see.say.fill(["{t} of [it|them]", "quantity {t}", "{t} pieces"], t=see.say.number(int(count)))
+        )
     if not said:
         return None
-    c = see.say.quote(see.say.cased(widget.title)) if see.chance(0.5) else see.rng.choice(["it", "it", "this", "the product"])
+    c = (
+        see.say.quote(see.say.cased(widget.title))
+        if see.chance(0.5)
+        else see.rng.choice(["it", "it", "this", "the product"])
+    )
     text = see.say.say("buy", c=c, p=see.say.listed(said))
     past: list[str] = []
     for target, value in wanted:
@@ -265,7 +317,17 @@ def product(widget: Product, see: Sight) -> Clause | None:
             box = see.element(target.box)
             if target.entries:
                 entry = see.element(target.entries[target.options.index(value)])
-                return Clause(text, [*past, f"Open '{box.name}'"], click_step(see, entry), [OPEN_END], kind="product") if see.sees(entry.id) else None
+                return (
+                    Clause(
+                        text,
+                        [*past, f"Open '{box.name}'"],
+                        click_step(see, entry),
+                        [OPEN_END],
+                        kind="product",
+                    )
+                    if see.sees(entry.id)
+                    else None
+                )
             if box.value != value:
                 return _toward_or(see, text, past, box)
             past += [f"Open '{box.name}'", f"Click '{value}'"] if see.chance(0.6) else []

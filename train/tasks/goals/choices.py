@@ -105,7 +105,9 @@ def rate(widget: Rating, see: Sight) -> Clause | None:
     star = see.element(widget.stars[wanted - 1])
     if not see.sees(star.id):
         return None
-    text = see.say.say("rate", x=see.say.quote(widget.name), n=see.say.cased(widget.name), t=see.say.number(wanted))
+    text = see.say.say(
+        "rate", x=see.say.quote(widget.name), n=see.say.cased(widget.name), t=see.say.number(wanted)
+    )
     if wanted == widget.value:
         return Clause(text, past=[f"Click {see.line(star)}"], kind="settled")
     return Clause(text, step=click_step(see, star), kind="rating")

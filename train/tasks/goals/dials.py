@@ -12,7 +12,9 @@ def step_to(widget: Stepper, see: Sight) -> Clause | None:
         return None
     wanted = max(0, widget.value + see.rng.choice([-3, -2, -1, 0, 0, 1, 1, 2, 3, 4]))
     element = see.element(widget.plus if wanted > widget.value else widget.minus)
-    text = see.say.say("step", x=see.say.quote(widget.name), n=see.say.cased(widget.name), t=see.say.number(wanted))
+    text = see.say.say(
+        "step", x=see.say.quote(widget.name), n=see.say.cased(widget.name), t=see.say.number(wanted)
+    )
     # How often it was clicked does not matter: the number is there to be read.
     clicked = (
         see.element(widget.plus if see.chance(0.7) else widget.minus) if wanted == widget.value else element
@@ -39,7 +41,9 @@ def slide(widget: Slider, see: Sight) -> Clause | None:
         wanted = widget.value
     drags = see.chance(0.4)
     x = see.say.thing("slider", see.say.cased(track.name))
-    text = see.say.say("slide_drag" if drags else "slide", x=x, n=see.say.cased(track.name), t=see.say.number(wanted))
+    text = see.say.say(
+        "slide_drag" if drags else "slide", x=x, n=see.say.cased(track.name), t=see.say.number(wanted)
+    )
     thought = f"{'Drag' if drags else 'Set'} '{track.name}' to {wanted}"
     if wanted == widget.value:
         return Clause(text, past=[thought], kind="settled")
