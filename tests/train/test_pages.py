@@ -11,7 +11,7 @@ from train.render import IGNORE, Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter
 
-SEEDS = list(range(40, 48))
+SEEDS = list(range(40, 56))
 SHAPE = SHAPES["p10"]
 CELL = SHAPE.patch
 

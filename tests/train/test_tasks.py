@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +11,22 @@ from typing import TypeVar
 
 import pytest
 
-from train.language import parse
-from train.pages import HEIGHT, WIDTH
+from train import pages
+from train.language import Phrases, parse
+from train.manner import COUNTS
+from train.pages import HEIGHT, WIDTH, apps
 from train.pages.icons import ICONS
-from train.pages.page import Calendar, Select, Stepper, Ticks, Widget
+from train.pages.page import (
+    Bulk,
+    Calendar,
+    Product,
+    Record,
+    Select,
+    Stepper,
+    Ticks,
+    Todo,
+    Widget,
+)
 from train.phrasebook import BOOK
 from train.render import Renderer, Scene
 from train.shape import SHAPES
@@ -55,6 +68,20 @@ def sample(request) -> Sample:
         found.turns += [(scene, turn, id) for (_, scene, turn), id in zip(turns, under, strict=True)]
     renderer.close()
     return found
+
+
+@pytest.fixture(scope="module")
+def applications() -> Sample:
+    """Pages of nothing but applications."""
+    blocks = (apps.todo, apps.todo, apps.bulk, apps.product, apps.record)
+    layouts = {lambda b, block=block: f'<div class="pad">{block(b)}</div>': 1 for block in blocks}
+    renderer = Renderer(PAGES, SHAPES["trial"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "LAYOUTS", layouts)
+        starts = range(0, PAGES * ROUNDS, PAGES)
+        scenes = [scene for start in starts for scene in renderer.render([start + i for i in range(PAGES)])]
+    renderer.close()
+    return Sample(scenes, [])
 
 
 def _point(page: int, turn: Turn) -> list[float]:
@@ -133,9 +160,9 @@ def test_most_kinds_of_turns_are_there(sample):
 
 
 def widgets(sample: Sample, kind: type[W]) -> Iterator[tuple[Sight, W, Clause]]:
-    for scene in sample.scenes:
-        for seed in range(6):
-            see = TaskWriter(scene, random.Random(seed), "train").see
+    for number, scene in enumerate(sample.scenes):
+        for seed in range(8):
+            see = TaskWriter(scene, random.Random(100 * number + seed), "train").see
             for widget in scene.page.widgets:
                 if isinstance(widget, kind) and (clause := goal(widget, see)):
                     yield see, widget, clause
@@ -166,7 +193,8 @@ def test_ticks_go_on_with_the_first_that_is_not_as_wanted(sample):
 def test_a_stepper_goes_toward_its_number_and_stops_there(sample):
     seen = Counter()
     for see, widget, clause in widgets(sample, Stepper):
-        wanted = int("".join(c for c in clause.text.replace(widget.name, "") if c.isdigit()))
+        words = re.findall(r"\w+", clause.text.replace(widget.name, "").lower())
+        wanted = next(COUNTS.index(w) if w in COUNTS else int(w) for w in words if w in COUNTS or w.isdigit())
         seen[(wanted > widget.value) - (wanted < widget.value)] += 1
         if wanted == widget.value:
             assert clause.step is None
@@ -238,3 +266,76 @@ def test_held_out_phrasings_stay_out_of_training():
 def test_icons_have_names_of_their_own():
     names = [name for icon, (_, looks, _) in ICONS.items() for name in (icon, *looks)]
     assert [name for name, n in Counter(names).items() if n > 1] == []
+
+
+def test_a_list_of_things_to_do_is_read_as_it_stands(applications):
+    """What is in the list needs no adding, what is ticked no ticking, and what is typed only Enter or the button."""
+    kinds = Counter()
+    for see, widget, clause in widgets(applications, Todo):
+        step, entry = clause.step, see.element(widget.entry)
+        if step and step.action["action"] == "type" and step.box == see.box(entry):
+            text = step.action["text"]
+            assert text not in (*widget.texts, entry.value)
+            assert f"Type '{text}'" not in " ".join(clause.past)
+            kinds["typed"] += 1
+        elif step and step.action["action"] == "key":
+            assert any(line.startswith("Type '") for line in clause.past)
+            kinds["entered"] += 1
+        elif step and (
+            box := next((i for i in widget.ticks if i and step.box == see.box(see.element(i))), None)
+        ):
+            assert f"Click {see.line(see.element(box))}" not in clause.past
+            kinds["ticked"] += 1
+        elif step and step.action["action"] == "mouse_move":
+            assert widget.hides
+            kinds["hovered"] += 1
+    assert min(kinds[k] for k in ("typed", "entered", "ticked", "hovered")) > 0, kinds
+
+
+def test_an_action_on_rows_waits_until_they_are_ticked(applications):
+    steps = Counter()
+    for see, widget, clause in widgets(applications, Bulk):
+        boxes = [see.element(i) for i in widget.boxes]
+        named = [e for e in boxes if plain(e.context) in plain(clause.text)]
+        if clause.step and clause.step.box == see.box(see.element(widget.go)):
+            assert {e.id for e in boxes if e.value} <= {e.id for e in named}
+            assert any(f"Click '{see.element(widget.select).value}'" == line for line in clause.past)
+            steps["go"] += 1
+        elif clause.step and (box := next((e for e in boxes if see.box(e) == clause.step.box), None)):
+            assert bool(box.value) == (box not in named) or len(named) > 1
+            steps["tick"] += 1
+    assert min(steps["go"], steps["tick"]) > 0, steps
+
+
+def test_the_cart_comes_after_the_variants(applications):
+    carts = chosen = 0
+    for see, widget, clause in widgets(applications, Product):
+        if clause.step and clause.step.box == see.box(see.element(widget.cart)):
+            on = [e.name for ids in widget.groups.values() for e in map(see.element, ids) if e.value]
+            assert len(on) == len(widget.groups) or not widget.groups
+            carts += 1
+        elif clause.step:
+            chosen += 1
+    assert min(carts, chosen) > 0
+
+
+def test_a_record_is_saved_when_its_fields_hold_what_was_said(applications):
+    saved = typed = 0
+    for see, widget, clause in widgets(applications, Record):
+        if clause.step and clause.step.box == see.box(see.element(widget.save)):
+            values = [see.element(i).value for i in widget.fields]
+            lines = [line for line in clause.past if line.startswith("Type '")]
+            assert all(any(f"Type '{value}' into" in line for value in values) for line in lines)
+            saved += 1
+        elif clause.step and clause.step.action["action"] == "type":
+            typed += 1
+    assert min(saved, typed) > 0
+
+
+def test_wishes_in_frames_keep_their_words():
+    """Whatever people put around it, what they want is in what they say, whole and in a known order."""
+    say = Phrases(random.Random(1), held_out=False)
+    for _ in range(400):
+        text = say.join(["click 'Save'", "type 'x' into 'Name'"])
+        first, second = text.lower().index("click 'save'"), text.lower().index("type 'x' into 'name'")
+        assert first < second or any(word in text.lower() for word in ("before", "first", "but"))

@@ -264,12 +264,12 @@ def record(b: Builder) -> str:
 
 def product(b: Builder) -> str:
     """One product: its variants, how many, the cart."""
-    rng, title = b.rng, b.words.thing()
+    rng, title, is_set = b.rng, b.words.thing(), b.chance(0.5)
     groups, made = {}, ""
     for name in rng.sample(list(VARIANTS), rng.choice([0, 1, 1, 2])):
         name = b.label(lambda n=name: n)
         names = rng.choice(VARIANTS.get(name, [["A", "B", "C"]]))
-        chosen = rng.randrange(len(names)) if b.chance(0.6) else -1
+        chosen = rng.randrange(len(names)) if is_set or b.chance(0.5) else -1
         ids, parts = [], ""
         for i, option in enumerate(names):
             is_on = "on" if i == chosen else ""

@@ -4,10 +4,21 @@ from .concepts import CONCEPTS
 from .controls import field_name, search, select, text_field, ticks
 from .page import Builder, esc
 
+# Fields that belong together, and what the button of such a form is for.
+SETS = [("Username|Password", "login"), ("Email|Password", "login"), ("Email address|Password", "login"), ("User|Password", "login"),
+        ("Name|Email|Password", "signup"), ("First name|Last name|Email|Password", "signup"), ("Email|Password|Repeat password", "signup"),
+        ("Full name|Address|City|Postcode", "order"), ("Full name|Email|Phone|Address|City|Country", "continue"), ("Name on card|Card number|Expires|Security code", "pay"),
+        ("Name|Email|Subject|Message", "send"), ("Your name|Your email|Message", "send"), ("From|To|Date|Guests", "search"), ("Current password|New password|Repeat new password", "save"),
+        ("First name|Last name|Company|Job title|Phone", "save"), ("Title|Location|Start date|Notes", "save")]  # fmt: skip
+
 
 def form(b: Builder) -> str:
     number, style = len(b.forms), b.rng.choices(["stack", "inline", "inside"], [4, 4, 2])[0]
-    names = [field_name(b) for _ in range(b.rng.randint(1, 6))]
+    kept, purpose = b.rng.choice(SETS)
+    if b.chance(0.35):
+        names = [b.label(lambda n=n: n) for n in kept.split("|")]
+    else:
+        names, purpose = [field_name(b) for _ in range(b.rng.randint(1, 6))], ""
     filled = b.rng.choice([0, 0, b.rng.randint(0, len(names)), len(names)])
     skipped = b.rng.randrange(filled) if filled > 1 and b.chance(0.15) else None
     values = [b.words.value_for(n) if i < filled and i != skipped else "" for i, n in enumerate(names)]
@@ -24,7 +35,7 @@ def form(b: Builder) -> str:
         rows.append(
             ticks(b, "checkbox", [agree or b.words.cased(f"{b.words.pseudo()} {b.words.noun()}")], True)
         )
-    submit, concept = submit_name(b)
+    submit, concept = (b.rng.choice(CONCEPTS[purpose]), purpose) if purpose else submit_name(b)
     b.forms.append([*ids, len(b.elements)])
     ends = [b.button(submit, form=number, concept=concept)]
     if b.chance(0.35):

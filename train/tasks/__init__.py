@@ -81,7 +81,7 @@ class TaskWriter:
             self._anywhere,
             self._lost,
         ]
-        weights = [28, 20, 24, 12, 4, 6, 11, 2, 3]
+        weights = [28, 20, 24, 12, 4, 10, 11, 2, 3]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -219,6 +219,7 @@ class TaskWriter:
                 lambda: answering(self.see),
                 lambda: copying(self.see),
                 lambda: asked(self.see) or in_the_way(self.see),
+                lambda: (found := out_of_sight(self.see)) and found[0],
             ]
             yield self.rng.choice(makers)()
 

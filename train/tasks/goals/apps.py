@@ -280,12 +280,13 @@ def _saving(see: Sight, widget: Record, text: str, past: list[str]) -> Clause | 
 def product(widget: Product, see: Sight) -> Clause | None:
     """The variants that are asked for, the number, then into the cart."""
     choices = {w.name: w for w in see.scene.page.widgets if isinstance(w, Choice)}
+    as_it_is = widget.is_added or see.chance(0.5)
     wanted: list[tuple[Element | Select, str]] = []
     said: list[str] = []
     for name, ids in widget.groups.items():
         on = choices[name].chosen
         if on is None or see.chance(0.7):
-            id = on if on is not None and (see.chance(0.5) or widget.is_added) else see.rng.choice(ids)
+            id = on if on is not None and as_it_is else see.rng.choice(ids)
             option = see.element(id)
             wanted.append((option, option.name))
             said.append(
@@ -298,7 +299,7 @@ def product(widget: Product, see: Sight) -> Clause | None:
     number = widget.number
     if number and see.chance(0.7):
         box = see.element(number.box)
-        count = box.value if widget.is_added or see.chance(0.5) else see.rng.choice(number.options)
+        count = box.value if as_it_is else see.rng.choice(number.options)
         wanted.append((number, count))
         said.append(
             see.say.fill(["{t} of [it|them]", "quantity {t}", "{t} pieces"], t=see.say.number(int(count)))
