@@ -40,8 +40,8 @@ class Phrases:
             text = self._slip_outside_braces(text)
         if self.rng.random() < 0.02:
             text = text.replace(" the ", " ").removeprefix("the ")
-        if parts.get("o") in ORDINALS and self.rng.random() < 0.2:
-            place = ORDINALS.index(parts["o"]) + 1
+        if (nth := parts.get("o")) and nth in ORDINALS and self.rng.random() < 0.2:
+            place = [*ORDINALS].index(nth) + 1
             parts["o"] = f"{place}{('st', 'nd', 'rd', *('th',) * 7)[place - 1]}"
         return text.format(**parts)
 

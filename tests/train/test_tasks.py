@@ -269,7 +269,7 @@ def test_icons_have_names_of_their_own():
 
 
 def test_a_list_of_things_to_do_is_read_as_it_stands(applications):
-    """What is in the list needs no adding, what is ticked no ticking, what is typed only Enter or the button."""
+    """What is listed needs no adding, what is ticked no ticking, what is typed only Enter or a button."""
     kinds = Counter()
     for see, widget, clause in widgets(applications, Todo):
         step, entry = clause.step, see.element(widget.entry)

@@ -188,9 +188,7 @@ def listing(widget: Listing, see: Sight) -> Clause | None:
         return None
     pairs = [_pair(see) for _ in range(see.rng.choice([0, 1, 1, 2, 3]))]
     text = _creation(see, widget.noun, pairs)
-    return text and Clause(
-        text, step=click_step(see, see.element(widget.add)), more=[OPEN_END], kind="listing"
-    )
+    return Clause(text, step=click_step(see, see.element(widget.add)), more=[OPEN_END], kind="listing")
 
 
 def _pair(see: Sight) -> tuple[str, str]:
