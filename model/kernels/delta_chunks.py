@@ -58,8 +58,8 @@ def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
         power = tl.dot(power, power, input_precision=P)
         inverse += tl.dot(inverse, power, input_precision=P)
     for level in tl.static_range(2):
-        width: tl.constexpr = BLOCK * (1 << level)
-        joins = (row // (2 * width) == column // (2 * width)) & (row // width > column // width)
+        joins = row // (BLOCK << (level + 1)) == column // (BLOCK << (level + 1))
+        joins = joins & (row // (BLOCK << level) > column // (BLOCK << level))
         corner = tl.dot(inverse, tl.where(joins, strict, 0.0), input_precision=P)
         inverse -= tl.dot(corner, inverse, input_precision=P)
     return inverse
