@@ -7,6 +7,7 @@ a kernel allocates is filled with NaN first, so an element that it leaves out is
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from saccade.model.kernels import (
@@ -61,6 +62,7 @@ class Case:
     run: Callable[[], tuple[Tensor, ...]]
     expected: tuple[Tensor, ...]
     moved: int  # bytes that must cross the memory bus at least
+    launch: Callable[[], object] | None = None  # the kernels alone, where `run` does more
 
     def error(self) -> float:
         """The largest of |out - reference| / |reference|; NaN where an element is missing."""
@@ -183,7 +185,8 @@ def experts_choice(noise: Noise, shape: Shape) -> Case:
 
     slots = shape.top + switched
     ones = torch.ones(shape.batch, device=x.device), torch.ones(shape.batch, slots, device=x.device)
-    return Case(run, ones, nbytes(router, x))
+    launch = partial(step_experts.choose_experts, x, norm, router, shape.top, switched, arrived)
+    return Case(run, ones, nbytes(router, x), launch)
 
 
 def experts(noise: Noise, shape: Shape) -> Case:

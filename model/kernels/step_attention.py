@@ -10,12 +10,14 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton import knobs
 
 from .launch import begin, options
 from .step_reference import Norm
 
 PROGRAMS, MAX_SPLITS = 256, 128  # about two for each multiprocessor
 KEYS = 32  # of a tile
+INTERPRETED = knobs.runtime.interpret  # which has no bf16 product
 
 
 @triton.jit
@@ -135,7 +137,7 @@ def attention_step(
         qkv, q_norm.weight, k_norm.weight, cos, sin, positions, lengths, q, keys, values, slots, q_norm.eps,
         q_norm.offset != 0, gated, heads, groups, dim, rotary, block, **last,
     )  # fmt: skip
-    exact = not qkv.is_cuda  # Triton's interpreter has no bf16 product
+    exact = INTERPRETED or qkv.dtype is torch.float32
     _split[(splits, groups, batch)](
         q, keys, values, lengths, sums, parts, slots, dim**-0.5, heads, groups, dim, splits,
         max(triton.next_power_of_2(heads // groups), 16), KEYS, block, exact, num_stages=3, **last,

@@ -74,6 +74,6 @@ def delta_step(
     _delta_step[(heads, batch)](
         mixed, weights.conv, weights.A_log, weights.dt_bias, weights.norm, window, state, steps, out,
         channels, eps, key_dim**-0.5, key_heads, heads, key_dim, value_dim, taps,
-        triton.next_power_of_2(key_dim), triton.next_power_of_2(value_dim), num_warps=8, **options(mixed),
+        triton.next_power_of_2(key_dim), triton.next_power_of_2(value_dim), num_warps=4, **options(mixed),
     )  # fmt: skip
     return out
