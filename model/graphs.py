@@ -1,7 +1,10 @@
 """Decoding on a GPU without its host: one CUDA graph for each size of a batch, replayed for every token.
 
-Knows when to replay; what a step computes is in `stepping.py`.
+Knows when to replay; what a step computes is in `stepping.py`. On a CPU, where there is nothing to capture,
+the steps run as they are.
 """
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -9,38 +12,56 @@ from torch import Tensor
 from .stepping import StaticCache, Stepper
 from .vlm import VisionLanguageModel
 
+WARM = 16  # slots of the cache on which kernels are compiled
+
 
 class DecodeGraphs:
-    """Graphs over the first rows of one static cache, captured before anything is loaded into it.
+    """Graphs over the first 1, 2, 4, ... rows of one static cache, each captured when it is first wanted.
 
     `chained`: a graph also writes the likeliest tokens into the counters, as those to be fed next, so that
     any number of steps need nothing from the host.
     """
 
     def __init__(self, model: VisionLanguageModel, rows: int, capacity: int, chained: bool = False):
-        self.cache = StaticCache.empty(model, rows, capacity)
+        self.model, self.cache = model, StaticCache.empty(model, rows, capacity)
         self._step, self._chained = Stepper(model), chained
-        self._pool = torch.cuda.graph_pool_handle()
-        self._graphs = {size: self._capture(size) for size in reversed(buckets(rows))}
+        self._ready: dict[int, Callable[[], Tensor]] = {}
+
+    def feed(self, counters: Sequence[Sequence[int]]) -> Tensor:
+        """Tokens, positions and lengths of the first rows, one list each: `step` with them."""
+        rows = len(counters[0])
+        self.cache.counters[:, :rows] = torch.tensor(counters)
+        return self.step(rows)
 
     def step(self, rows: int) -> Tensor:
-        """Feed the counters' tokens of the first rows: logits [rows, V], valid until the next step."""
-        graph, logits = self._graphs[min(size for size in self._graphs if size >= rows)]
-        graph.replay()
-        return logits[:rows]
+        """Feed the counters' tokens of the first rows: logits [rows, V], valid until the next step.
 
-    @torch.inference_mode()
-    def _capture(self, size: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        cache, graph = self.cache.rows(size), torch.cuda.CUDAGraph()
-        side = torch.cuda.Stream()
+        The rows up to the next size compute as well: what they hold is lost.
+        """
+        size = min(1 << (rows - 1).bit_length(), self.cache.size)
+        if size not in self._ready:
+            self._ready[size] = self._prepare(size)
+        self.cache.counters[1:, rows:size] = 0
+        return self._ready[size]()[:rows]
+
+    def _prepare(self, size: int) -> Callable[[], Tensor]:
+        cache = self.cache.rows(size)
+        return self._capture(cache, size) if cache.counters.is_cuda else lambda: self._advance(cache)
+
+    def _capture(self, cache: StaticCache, size: int) -> Callable[[], Tensor]:
+        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            self._advance(cache)  # compiles kernels and makes room: neither may happen in a graph
+        with torch.cuda.stream(side):  # compiles and loads kernels, which no graph can do; on other states
+            self._advance(StaticCache.empty(self.model, size, WARM))
         torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(graph, pool=self._pool):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads go on
             logits = self._advance(cache)
-        self.cache.counters.zero_()
-        return graph, logits
+
+        def replay() -> Tensor:
+            graph.replay()
+            return logits
+
+        return replay
 
     def _advance(self, cache: StaticCache) -> Tensor:
         logits = self._step(cache)
@@ -48,9 +69,3 @@ class DecodeGraphs:
             cache.counters[0].copy_(logits.argmax(-1))
             cache.counters[1:].add_(1)
         return logits
-
-
-def buckets(rows: int) -> list[int]:
-    """1, 2, 4, ... and `rows` itself."""
-    sizes = [1 << n for n in range((rows - 1).bit_length())]
-    return [*sizes, rows]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import kernels
 from .attention import Attention
@@ -20,7 +20,7 @@ from .config import TextConfig
 from .decoder import DecoderLayer
 from .deltanet import GatedDeltaNet
 from .kernels import MixWeights, Norm
-from .layers import RMSNorm
+from .layers import MLP, RMSNorm
 from .layout import joined
 from .moe import SparseMoE
 from .vlm import VisionLanguageModel
@@ -37,6 +37,9 @@ class DeltaSlots:
 
     def state(self, row: int, length: int) -> DeltaState:
         return DeltaState(self.window[None, row, self._order(length)], self.recurrent[row : row + 1].clone())
+
+    def move(self, source: int, target: int, length: int) -> None:
+        self.window[target], self.recurrent[target] = self.window[source], self.recurrent[source]
 
     def _order(self, length: int) -> list[int]:
         """Where the columns of the last tokens lie, the oldest first."""
@@ -58,6 +61,10 @@ class KVSlots:
 
     def state(self, row: int, length: int) -> AttentionState:
         return AttentionState.of(*(x[row : row + 1, :, :length].clone() for x in (self.keys, self.values)))
+
+    def move(self, source: int, target: int, length: int) -> None:
+        for x in (self.keys, self.values):
+            x[target, :, :length] = x[source, :, :length]
 
     def rows(self, count: int) -> "KVSlots":
         return KVSlots(self.keys[:count], self.values[:count])
@@ -88,6 +95,10 @@ class StaticCache:
         return cls(layers, counters, (cos, sin), torch.zeros(rows, dtype=torch.int32, device=device))
 
     @property
+    def size(self) -> int:
+        return self.counters.shape[1]
+
+    @property
     def capacity(self) -> int:
         return len(self.turns[0])
 
@@ -99,6 +110,11 @@ class StaticCache:
     def state(self, row: int, length: int) -> HybridCache:
         """A copy of a row that has seen `length` tokens."""
         return HybridCache([slots.state(row, length) for slots in self.layers], length)
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """One row's state over another's."""
+        for slots in self.layers:
+            slots.move(source, target, length)
 
     def rows(self, count: int) -> "StaticCache":
         """The first rows, the same memory."""
@@ -153,7 +169,7 @@ def _layer(layer: DecoderLayer) -> tuple[Mix, Feed]:
     before, between = _norm(layer.input_layernorm), _norm(layer.post_attention_layernorm)
     linear = layer.layer_type == "linear_attention"
     mix = _delta(layer.linear_attn, before) if linear else _attention(layer.self_attn, before)
-    return mix, (_experts if isinstance(layer.mlp, SparseMoE) else _mlp)(layer.mlp, between)
+    return mix, _experts(layer.mlp, between) if isinstance(layer.mlp, SparseMoE) else _mlp(layer.mlp, between)
 
 
 def _delta(net: GatedDeltaNet, norm: Norm) -> Mix:
@@ -203,7 +219,7 @@ def _experts(net: SparseMoE, norm: Norm) -> Feed:
     return feed
 
 
-def _mlp(net: nn.Module, norm: Norm) -> Feed:
+def _mlp(net: MLP, norm: Norm) -> Feed:
     """A dense one is an expert that every row takes whole."""
     inward, outward = joined(net.gate_proj, net.up_proj), net.down_proj.weight
     whole, none = inward.new_ones(1, 1, dtype=torch.float32), inward.new_empty(1, 0, dtype=torch.int32)

@@ -32,6 +32,7 @@ __all__ = [
     "experts_up",
     "full_attention",
     "fused",
+    "has_steps",
     "linear_gelu",
     "mixture",
     "mlp",
@@ -188,7 +189,12 @@ def _step_rules(x: Tensor, module: str) -> Any:
 
 
 def _steps_in_triton(x: Tensor) -> bool:
-    return x.is_cuda and has_triton()
+    return has_steps(x.device)
+
+
+def has_steps(device: torch.device) -> bool:
+    """Whether steps over states of fixed size have kernels of their own there."""
+    return device.type == "cuda" and has_triton()
 
 
 @cache

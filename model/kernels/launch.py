@@ -14,7 +14,6 @@ from torch import Tensor
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 TILE = 8192  # weights that one program of four warps reads at once: 16 KB in bf16
-MAX_ROW = 8192  # a row that is normalised lies in the registers of one program
 OVERLAP = [True]  # one cell, so that a benchmark can measure what overlap gives
 
 
@@ -35,9 +34,14 @@ def normalise(b_x, b_w, dim, eps, OFFSET: tl.constexpr, DTYPE: tl.constexpr):
     return (b_x.to(DTYPE).to(tl.float32) * b_w).to(DTYPE).to(tl.float32)
 
 
+def padded(size: int) -> int:
+    """A block has a power of two of elements."""
+    return int(triton.next_power_of_2(size))
+
+
 def tile(rows_dim: int) -> tuple[int, int]:
     """Rows and columns of the weights that one program reads at once, for rows of so many numbers."""
-    columns = min(triton.next_power_of_2(rows_dim), TILE)
+    columns = min(padded(rows_dim), TILE)
     return min(max(TILE // columns, 1), 64), columns
 
 

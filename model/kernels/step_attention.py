@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 from triton import knobs
 
-from .launch import begin, options
+from .launch import begin, options, padded
 from .step_reference import Norm
 
 PROGRAMS, MAX_SPLITS = 256, 128  # about two for each multiprocessor
@@ -62,7 +62,7 @@ def _split(p_q, p_keys, p_values, p_lengths, p_sums, p_parts, S, scale, H: tl.co
            D: tl.constexpr, SPLITS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_S: tl.constexpr,
            BLOCK_D: tl.constexpr, EXACT: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
     i_split, i_g, i_b = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
-    DOT: tl.constexpr = tl.float32 if EXACT else p_keys.dtype.element_ty
+    DOT: tl.constexpr = tl.float32 if EXACT else p_keys.dtype.element_ty  # type: ignore[assignment]
     o_q, o_s, o_d = tl.arange(0, BLOCK_Q), tl.arange(0, BLOCK_S), tl.arange(0, BLOCK_D)
     begin(OVERLAP)
     seen = tl.load(p_lengths + i_b) + 1
@@ -127,23 +127,27 @@ def attention_step(
 ) -> Tensor:  # fmt: skip
     """See `step_reference.attention_step`."""
     batch, groups, slots, dim = keys.shape
-    gated, rotary, last = qkv.shape[1] > (heads + 2 * groups) * dim, 2 * cos.shape[1], options(qkv)
-    block = max(triton.next_power_of_2(dim), 16)  # the least that a matrix unit takes
-    splits = min(max(triton.next_power_of_2(PROGRAMS // (batch * groups)), 1), MAX_SPLITS)
-    q = qkv.new_empty(batch, heads, dim)
+    gated, last = qkv.shape[1] > (heads + 2 * groups) * dim, options(qkv)
+    splits = min(max(padded(PROGRAMS // (batch * groups)), 1), MAX_SPLITS)
+    q, out = qkv.new_empty(batch, heads, dim), qkv.new_empty(batch, heads * dim)
     sums, parts = (torch.empty(batch, heads, splits, n, device=qkv.device) for n in (2, dim))
-    out = qkv.new_empty(batch, heads * dim)
+    block = max(padded(dim), 16)  # 16: the least that a matrix unit takes
+    queries = max(padded(heads // groups), 16)
+    sizes, shared = {"H": heads, "D": dim}, {"G": groups}
+    turn = {"OFFSET": q_norm.offset != 0, "GATED": gated, "R": 2 * cos.shape[1], "BLOCK_D": block}
     _prepare[(heads + 2 * groups, batch)](
         qkv, q_norm.weight, k_norm.weight, cos, sin, positions, lengths, q, keys, values, slots, q_norm.eps,
-        q_norm.offset != 0, gated, heads, groups, dim, rotary, block, **last,
+        **sizes, **shared, **turn, **last,
     )  # fmt: skip
     exact = INTERPRETED or qkv.dtype is torch.float32
+    blocks = {"SPLITS": splits, "BLOCK_Q": queries, "BLOCK_S": KEYS, "BLOCK_D": block, "EXACT": exact}
     _split[(splits, groups, batch)](
-        q, keys, values, lengths, sums, parts, slots, dim**-0.5, heads, groups, dim, splits,
-        max(triton.next_power_of_2(heads // groups), 16), KEYS, block, exact, num_stages=3, **last,
+        q, keys, values, lengths, sums, parts, slots, dim**-0.5,
+        **sizes, **shared, **blocks, **last,
     )  # fmt: skip
     columns = min(block, 64)
+    blocks = {"GATED": gated, "SPLITS": splits, "BLOCK_S": KEYS, "BLOCK_D": columns}
     _combine[(triton.cdiv(dim, columns), heads, batch)](
-        sums, parts, qkv, lengths, out, qkv.shape[1], gated, heads, dim, splits, KEYS, columns, **last
+        sums, parts, qkv, lengths, out, qkv.shape[1], **sizes, **blocks, **last
     )
     return out

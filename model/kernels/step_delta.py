@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import begin, options
+from .launch import begin, options, padded
 from .reference import MixWeights
 
 
@@ -21,7 +21,7 @@ def _convolve(p_y, p_conv, p_window, step, o_c, inside, C, TAPS: tl.constexpr):
     """
     b_new = tl.load(p_y + o_c, inside, 0.0)
     b_sum = b_new.to(tl.float32) * tl.load(p_conv + o_c * TAPS + TAPS - 1, inside, 0.0).to(tl.float32)
-    for tap in tl.static_range(TAPS - 1):
+    for tap in tl.static_range(TAPS - 1):  # type: ignore[misc]
         b_old = tl.load(p_window + ((step + 1 + tap) % TAPS) * C + o_c, inside, 0.0).to(tl.float32)
         b_sum += b_old * tl.load(p_conv + o_c * TAPS + tap, inside, 0.0).to(tl.float32)
     tl.store(p_window + (step % TAPS) * C + o_c, b_new, inside)
@@ -71,9 +71,11 @@ def delta_step(
     """See `step_reference.delta_step`."""
     batch, heads, key_dim, value_dim = state.shape
     out, taps, channels = mixed.new_empty(batch, heads * value_dim), window.shape[1], window.shape[2]
+    sizes = {"G": key_heads, "H": heads, "K": key_dim, "V": value_dim, "TAPS": taps}
+    blocks = {"BLOCK_K": padded(key_dim), "BLOCK_V": padded(value_dim)}
+    # Four warps, Triton's default: with eight the compiler would rather load q and k again in each thread.
     _delta_step[(heads, batch)](
         mixed, weights.conv, weights.A_log, weights.dt_bias, weights.norm, window, state, steps, out,
-        channels, eps, key_dim**-0.5, key_heads, heads, key_dim, value_dim, taps,
-        triton.next_power_of_2(key_dim), triton.next_power_of_2(value_dim), num_warps=4, **options(mixed),
+        channels, eps, key_dim**-0.5, **sizes, **blocks, **options(mixed),
     )  # fmt: skip
     return out

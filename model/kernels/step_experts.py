@@ -11,10 +11,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import begin, normalise, options, tile
+from .launch import begin, normalise, options, padded, tile
 from .step_reference import Norm
 
 RANKED = 32  # experts to which each other one is compared at a time
+SPREAD = 4096  # weights of a tile where little is read: small ones, so that every multiprocessor has some
 
 
 @triton.jit
@@ -112,15 +113,17 @@ def choose_experts(
     x: Tensor, norm: Norm, router: Tensor, k: int, switched: bool, arrived: Tensor
 ) -> tuple[Tensor, Tensor]:
     """See `step_reference.choose_experts`."""
-    (batch, dim), rows_out = x.shape, router.shape[0]
-    experts, slots, columns = rows_out - switched, k + switched, triton.next_power_of_2(dim)
-    rows = min(max(2 * 2048 // columns, 1), 16)  # few of them: all multiprocessors take part
-    logits = torch.empty(batch, rows_out, device=x.device)
+    (batch, dim), outs = x.shape, router.shape[0]
+    experts, slots, columns = outs - switched, k + switched, padded(dim)
+    rows = min(max(SPREAD // columns, 1), 16)
+    logits = torch.empty(batch, outs, device=x.device)
     indices = torch.empty(batch, k, dtype=torch.int32, device=x.device)
     shares = torch.empty(batch, slots, device=x.device)
-    _choose[(triton.cdiv(rows_out, rows), batch)](
-        x, norm.weight, router, logits, arrived, indices, shares, rows_out, dim, norm.eps, norm.offset != 0,
-        experts, k, slots, triton.next_power_of_2(experts), RANKED, rows, columns, **options(x),
+    sizes = {"OFFSET": norm.offset != 0, "E": experts, "TOP": k, "SLOTS": slots, "RANKED": RANKED}
+    blocks = {"BLOCK_E": padded(experts), "BLOCK_N": rows, "BLOCK_D": columns}
+    _choose[(triton.cdiv(outs, rows), batch)](
+        x, norm.weight, router, logits, arrived, indices, shares, outs, dim, norm.eps,
+        **sizes, **blocks, **options(x),
     )  # fmt: skip
     return indices, shares
 
@@ -132,11 +135,13 @@ def experts_up(
     (batch, dim), top, slots = x.shape, indices.shape[1], shares.shape[1]
     width, shared_width = (0 if w is None else w.shape[-2] // 2 for w in (gate_up, shared))
     hidden, (rows, columns) = x.new_empty(batch, top * width + (slots - top) * shared_width), tile(dim)
+    assert columns >= dim
     rows = max(rows // 2, 1)  # of the gate, and as many of up
+    experts, one = (shared if gate_up is None else gate_up), (gate_up if shared is None else shared)
+    sizes = {"OFFSET": norm.offset != 0, "TOP": top, "SLOTS": slots, "BLOCK_I": rows, "BLOCK_D": columns}
     _up[(triton.cdiv(max(width, shared_width), rows), slots, batch)](
-        x, norm.weight, indices, shares, shared if gate_up is None else gate_up,
-        gate_up if shared is None else shared, hidden, width, shared_width, dim, norm.eps, norm.offset != 0,
-        top, slots, rows, columns, **options(x),
+        x, norm.weight, indices, shares, experts, one, hidden, width, shared_width, dim, norm.eps,
+        **sizes, **options(x),
     )  # fmt: skip
     return hidden
 
@@ -145,15 +150,14 @@ def experts_down(
     hidden: Tensor, indices: Tensor, down: Tensor, shared: Tensor | None, residual: Tensor
 ) -> Tensor:
     """See `step_reference.experts_down`."""
-    (batch, dim), width, shared_width = (
-        residual.shape,
-        down.shape[-1],
-        0 if shared is None else shared.shape[-1],
-    )
-    columns, shared_columns = (max(triton.next_power_of_2(n), 1) for n in (width, shared_width))
-    rows, y = min(max(2048 // columns, 1), 16), torch.empty_like(residual)
+    (batch, dim), y = residual.shape, torch.empty_like(residual)
+    width, shared_width = down.shape[-1], 0 if shared is None else shared.shape[-1]
+    columns, shared_columns = (max(padded(n), 1) for n in (width, shared_width))
+    rows = min(max(SPREAD // 2 // columns, 1), 16)
+    sizes = {"TOP": indices.shape[1], "SHARED": shared is not None}
+    blocks = {"BLOCK_D": rows, "BLOCK_I": columns, "BLOCK_J": shared_columns}
     _down[(triton.cdiv(dim, rows), batch)](
         hidden, indices, down, down if shared is None else shared, residual, y, width, shared_width, dim,
-        indices.shape[1], shared is not None, rows, columns, shared_columns, **options(hidden),
+        **sizes, **blocks, **options(hidden),
     )  # fmt: skip
     return y

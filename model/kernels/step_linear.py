@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import begin, normalise, options, tile
+from .launch import begin, normalise, options, padded, tile
 from .step_reference import Norm
 
 
@@ -61,9 +61,8 @@ def _rms_norm(p_x, p_norm, p_y, D, eps, OFFSET: tl.constexpr, BLOCK_D: tl.conste
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
     """See `reference.rms_norm`."""
     y, dim = torch.empty_like(x), x.shape[-1]
-    _rms_norm[(x.numel() // dim,)](
-        x, weight, y, dim, eps, offset != 0, triton.next_power_of_2(dim), **options(x)
-    )
+    sizes = {"OFFSET": offset != 0, "BLOCK_D": padded(dim)}
+    _rms_norm[(x.numel() // dim,)](x, weight, y, dim, eps, **sizes, **options(x))
     return y
 
 
@@ -71,8 +70,10 @@ def norm_linear(x: Tensor, norm: Norm, weight: Tensor) -> Tensor:
     """See `step_reference.norm_linear`."""
     (batch, dim), outs = x.shape, weight.shape[0]
     y, (rows, columns) = x.new_empty(batch, outs), tile(dim)
+    assert columns >= dim
+    sizes = {"OFFSET": norm.offset != 0, "BLOCK_N": rows, "BLOCK_D": columns}
     _norm_linear[(triton.cdiv(outs, rows), batch)](
-        x, norm.weight, weight, y, outs, dim, norm.eps, norm.offset != 0, rows, columns, **options(x)
+        x, norm.weight, weight, y, outs, dim, norm.eps, **sizes, **options(x)
     )
     return y
 
@@ -81,7 +82,6 @@ def add_linear(x: Tensor, weight: Tensor, residual: Tensor) -> Tensor:
     """See `step_reference.add_linear`."""
     (batch, dim), outs = x.shape, weight.shape[0]
     y, (rows, columns) = torch.empty_like(residual), tile(dim)
-    _add_linear[(triton.cdiv(outs, rows), batch)](
-        x, weight, residual, y, outs, dim, rows, columns, **options(x)
-    )
+    sizes = {"BLOCK_N": rows, "BLOCK_D": columns}
+    _add_linear[(triton.cdiv(outs, rows), batch)](x, weight, residual, y, outs, dim, **sizes, **options(x))
     return y
