@@ -224,7 +224,7 @@ def attention(noise: Noise, shape: Shape) -> Case:
     keys, values = (noise(shape.batch, groups, slots, dim) for _ in range(2))
     tables = angles.cos(), angles.sin(), (lengths - 1).clamp(min=0), lengths
     wide = keys.float(), values.float()
-    out = step_reference.attention_step(qkv.float(), heads, *map(_wide, norms), *tables, *wide)
+    out = step_reference.attention_step(qkv.float(), heads, _wide(norms[0]), _wide(norms[1]), *tables, *wide)
 
     def run() -> tuple[Tensor, ...]:
         return step_attention.attention_step(qkv, heads, *norms, *tables, keys, values), keys, values

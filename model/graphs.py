@@ -52,7 +52,7 @@ class DecodeGraphs:
         side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # compiles and loads kernels, which no graph can do; on other states
-            self._advance(StaticCache.empty(self.model, size, WARM))
+            self._advance(StaticCache.empty(self.model, self.cache.size, WARM).rows(size))
         torch.cuda.current_stream().wait_stream(side)
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads go on
             logits = self._advance(cache)

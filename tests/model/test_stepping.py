@@ -4,8 +4,8 @@ import pytest
 import torch
 from saccade.model.cache import HybridCache
 from saccade.model.config import ModelConfig
+from saccade.model.graphs import DecodeGraphs
 from saccade.model.layout import joined
-from saccade.model.stepping import StaticCache, Stepper
 from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from . import tiny
 
 LENGTHS = (13, 2, 70)  # the second is shorter than the window of the convolution
 STEPS = 6
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def build(name: str) -> VisionLanguageModel:
@@ -25,7 +26,7 @@ def build(name: str) -> VisionLanguageModel:
 
 def forward(model: VisionLanguageModel, ids: Tensor, cache: HybridCache) -> Tensor:
     """Logits [T, V] of the next tokens of one sequence of text."""
-    positions = torch.arange(cache.length, cache.length + len(ids)).expand(3, 1, -1)
+    positions = torch.arange(cache.length, cache.length + len(ids), device=ids.device).expand(3, 1, -1)
     return model.logits(model(ids[None], positions, cache))[0]
 
 
@@ -33,6 +34,7 @@ def rows_of(model: VisionLanguageModel) -> tuple[Tensor, list[HybridCache]]:
     """What follows each of three texts [3, STEPS], and their states."""
     generator = torch.Generator().manual_seed(5)
     texts = [torch.randint(tiny.VOCAB - 30, (n + STEPS,), generator=generator) for n in LENGTHS]
+    texts = [text.to(model.device) for text in texts]
     caches = [model.empty_cache() for _ in texts]
     for text, cache in zip(texts, caches, strict=True):
         forward(model, text[:-STEPS], cache)
@@ -40,22 +42,24 @@ def rows_of(model: VisionLanguageModel) -> tuple[Tensor, list[HybridCache]]:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
 @pytest.mark.parametrize("name", tiny.CONFIGS)
-def test_steps_equal_the_forward(name: str):
-    model = build(name)
+def test_steps_equal_the_forward(name: str, device: str):
+    """On a GPU, where it is kernels in a graph, and in the plain steps that are their reference."""
+    model = build(name).to(device)
     following, caches = rows_of(model)
-    static, step = StaticCache.empty(model, len(LENGTHS), 80), Stepper(model)
+    graphs = DecodeGraphs(model, 4, 80)
+    static = graphs.cache
     for row, cache in enumerate(caches):
         static.load(row, cache)
-    lengths = torch.tensor(LENGTHS)
     for t in range(STEPS):
-        static.counters.copy_(torch.stack((following[:, t], lengths + t, lengths + t)))
-        logits = step(static)
+        counts = [length + t for length in LENGTHS]
+        logits = graphs.feed([following[:, t].tolist(), counts, counts])
         for row, cache in enumerate(caches):
             expected = forward(model, following[row, t : t + 1], cache)[0]
             torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=1e-4)
     for row, cache in enumerate(caches):  # and the states can be taken out again
-        token = torch.tensor([7 + row])
+        token = torch.tensor([7 + row], device=device)
         ours = forward(model, token, static.state(row, LENGTHS[row] + STEPS))
         torch.testing.assert_close(ours, forward(model, token, cache), rtol=1e-4, atol=1e-4)
 
