@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def facts() -> dict[str, Any]:
     return {
         "date": date.today().isoformat(), "gpu": torch.cuda.get_device_name(), "torch": torch.__version__,
         "triton": triton.__version__, "python": platform.python_version(), "commit": commit,
+        "peer_has_fla": find_spec("fla") is not None,
     }  # fmt: skip
 
 
