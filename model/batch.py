@@ -1,7 +1,7 @@
 """Decoding many sequences with one forward: those that take in equally many tokens share it.
 
 The states of a group stay joined while its members stay the same, so that a step copies nothing; a group of
-one is never joined at all.
+one is never joined at all. On a GPU they sit in a static cache instead, where graphs feed them (`seats.py`).
 """
 
 from collections.abc import Sequence as Many
@@ -9,6 +9,7 @@ from collections.abc import Sequence as Many
 import torch
 
 from .cache import HybridCache
+from .seats import Seats
 from .sequence import Sequence
 from .vlm import VisionLanguageModel
 
@@ -18,10 +19,16 @@ Group = tuple[Sequence, ...]
 class Batches:
     def __init__(self, model: VisionLanguageModel):
         self.model = model
+        self.seats = Seats(model) if Seats.suit(model) else None
         self._joined: dict[Group, HybridCache] = {}
 
     def step(self, group: Group) -> None:
         """Feed what each member plans, as many tokens in all of them, and let it choose what follows."""
+        if self.seats and self.seats.take(group):
+            self._part(group)
+            for sequence, rows in zip(group, self.seats.step(group), strict=True):
+                sequence.consume(rows)
+            return
         cache, tokens = self._cache(group), len(group[0].feed)
         device = self.model.device
         ids = torch.tensor([sequence.feed for sequence in group], device=device)
@@ -39,7 +46,12 @@ class Batches:
                 sequence.draft.hold(self.model, *rows)
 
     def dissolve(self, members: Many[Sequence]) -> None:
-        """Give every sequence that shares a batch with one of these its own state back."""
+        """Give each of these its own state back, and all that share a batch with one of them."""
+        if self.seats:
+            self.seats.leave(members)
+        self._part(members)
+
+    def _part(self, members: Many[Sequence]) -> None:
         for group in [group for group in self._joined if not set(group).isdisjoint(members)]:
             rows = self._joined.pop(group).split([sequence.length for sequence in group])
             for sequence, row in zip(group, rows, strict=True):

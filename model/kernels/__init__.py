@@ -5,26 +5,38 @@ On a CPU in fp32, where no gradient is wanted and a C compiler was found, that i
 
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...vision.encoder import PLAIN
-from . import cpu, native, reference
+from . import cpu, native, reference, step_reference
 from .reference import MixWeights
+from .step_reference import Norm
 
 __all__ = [
     "MixWeights",
+    "Norm",
+    "add_linear",
+    "attention_step",
     "causal_attention",
+    "choose_experts",
     "delta_mix",
     "delta_rule",
+    "delta_step",
+    "experts_down",
+    "experts_up",
     "full_attention",
     "fused",
+    "has_steps",
     "linear_gelu",
     "mixture",
     "mlp",
+    "norm_linear",
     "project",
     "rms_norm",
     "rotate",
@@ -123,13 +135,79 @@ def mixture(
     return rule(x, shares, indices, gate_up, down, shared)
 
 
+def norm_linear(x: Tensor, norm: Norm, weight: Tensor) -> Tensor:
+    if not _steps_in_triton(x):
+        return step_reference.norm_linear(x, norm, weight)
+    rows = _triton("step_linear")
+    return rows.norm_linear(x, norm, weight) if len(x) == 1 else F.linear(rows.rms_norm(x, *norm), weight)
+
+
+def add_linear(x: Tensor, weight: Tensor, residual: Tensor) -> Tensor:
+    if not _steps_in_triton(x):
+        return step_reference.add_linear(x, weight, residual)
+    if len(x) == 1:
+        return _triton("step_linear").add_linear(x, weight, residual)
+    return torch.addmm(residual, x, weight.mT)
+
+
+def delta_step(
+    mixed: Tensor, weights: MixWeights, eps: float, key_heads: int, window: Tensor, state: Tensor,
+    steps: Tensor,
+) -> Tensor:  # fmt: skip
+    rule = _step_rules(mixed, "step_delta").delta_step
+    return rule(mixed, weights, eps, key_heads, window, state, steps)
+
+
+def choose_experts(
+    x: Tensor, norm: Norm, router: Tensor, k: int, switched: bool, arrived: Tensor
+) -> tuple[Tensor, Tensor]:
+    return _step_rules(x, "step_experts").choose_experts(x, norm, router, k, switched, arrived)
+
+
+def experts_up(
+    x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Tensor | None, shared: Tensor | None
+) -> Tensor:
+    return _step_rules(x, "step_experts").experts_up(x, norm, indices, shares, gate_up, shared)
+
+
+def experts_down(
+    hidden: Tensor, indices: Tensor, down: Tensor, shared: Tensor | None, residual: Tensor
+) -> Tensor:
+    return _step_rules(hidden, "step_experts").experts_down(hidden, indices, down, shared, residual)
+
+
+def attention_step(
+    qkv: Tensor, heads: int, q_norm: Norm, k_norm: Norm, cos: Tensor, sin: Tensor, positions: Tensor,
+    lengths: Tensor, keys: Tensor, values: Tensor,
+) -> Tensor:  # fmt: skip
+    rule = _step_rules(qkv, "step_attention").attention_step
+    return rule(qkv, heads, q_norm, k_norm, cos, sin, positions, lengths, keys, values)
+
+
+def _step_rules(x: Tensor, module: str) -> Any:
+    return _triton(module) if _steps_in_triton(x) else step_reference
+
+
+def _steps_in_triton(x: Tensor) -> bool:
+    return has_steps(x.device)
+
+
+def has_steps(device: torch.device) -> bool:
+    """Whether steps over states of fixed size have kernels of their own there."""
+    return device.type == "cuda" and has_triton()
+
+
 @cache
 def has_triton() -> bool:
     return find_spec("triton") is not None
 
 
 @cache
-def _triton_delta_rule() -> Any:
-    from .delta_chunks import delta_rule
+def _triton(module: str) -> Any:
+    """Imported on first use: Triton is optional."""
+    return import_module(f".{module}", __package__)
 
-    return torch.compiler.disable(delta_rule)
+
+@cache
+def _triton_delta_rule() -> Any:
+    return torch.compiler.disable(_triton("delta_chunks").delta_rule)

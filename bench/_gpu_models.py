@@ -1,0 +1,97 @@
+"""The network at the shape of Qwen3.5-35B-A3B with random weights, and `transformers` on the same tensors."""
+
+from typing import Any
+
+import torch
+from saccade.model.config import ModelConfig
+from saccade.model.vlm import VisionLanguageModel
+from saccade.model.weights import empty_model
+from torch import Tensor
+
+TEXT = {
+    "vocab_size": 248320, "hidden_size": 2048, "num_hidden_layers": 40, "num_attention_heads": 16,
+    "num_key_value_heads": 2, "head_dim": 256, "linear_num_key_heads": 16, "linear_num_value_heads": 32,
+    "linear_key_head_dim": 128, "linear_value_head_dim": 128, "num_experts": 256, "num_experts_per_tok": 8,
+    "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512, "max_position_embeddings": 262144,
+    "rope_parameters": {
+        "rope_type": "default", "rope_theta": 1e7, "mrope_section": [11, 11, 10], "mrope_interleaved": True,
+        "partial_rotary_factor": 0.25,
+    },
+}  # fmt: skip
+SMALL = {
+    **TEXT, "vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 8, "num_attention_heads": 4,
+    "head_dim": 64, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 32,
+    "linear_value_head_dim": 32, "num_experts": 16, "num_experts_per_tok": 4, "moe_intermediate_size": 64,
+    "shared_expert_intermediate_size": 64,
+    "rope_parameters": {**TEXT["rope_parameters"], "mrope_section": [3, 3, 2]},
+}  # fmt: skip
+VISION = {
+    "depth": 1, "hidden_size": 64, "intermediate_size": 64, "num_heads": 2, "patch_size": 16,
+    "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 16,
+}  # fmt: skip
+TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+
+
+def random_model(text: dict[str, Any], device: str, dtype: torch.dtype) -> VisionLanguageModel:
+    """Made where it will run: 35 billion numbers take seconds there and an hour on a CPU."""
+    raw = {
+        "model_type": "qwen3_5_moe",
+        "text_config": text,
+        "vision_config": {**VISION, "out_hidden_size": text["hidden_size"]},
+        **dict.fromkeys(TOKENS, text["vocab_size"] - 1),
+    }
+    model = empty_model(ModelConfig.from_dict(raw), device, dtype)
+    generator = torch.Generator(device).manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=parameter.shape[-1] ** -0.5, generator=generator)
+            elif name.endswith("dt_bias"):
+                parameter.normal_(-4, 0.5, generator=generator)  # heads remember, as trained ones do
+            else:
+                plain = name.endswith("linear_attn.norm.weight")
+                parameter.normal_(float(plain), 0.1, generator=generator)
+    return model.eval().requires_grad_(False)
+
+
+def peer_of(model: VisionLanguageModel, text: dict[str, Any], experts: str) -> Any:
+    """The text model of `transformers` on our tensors: two copies would not fit one GPU."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    config = transformers.Qwen3_5MoeTextConfig(**text)
+    config._attn_implementation, config._experts_implementation = "sdpa", experts
+    with torch.device("meta"):
+        peer = transformers.Qwen3_5MoeForCausalLM(config)
+    tensors = {
+        name.replace("language_model.", "model."): tensor for name, tensor in model.state_dict().items()
+        if name.startswith(("language_model.", "lm_head."))
+    }  # fmt: skip
+    peer.load_state_dict(tensors, assign=True)
+    with torch.device(model.device):
+        peer.model.rotary_emb = type(peer.model.rotary_emb)(config)  # its buffers are in no state_dict
+    return peer.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def prefill(model: VisionLanguageModel, ids: Tensor) -> tuple[Any, Tensor]:
+    """The ordinary forward on ids [T]: its cache, and the logits [V] after the last."""
+    cache = model.empty_cache()
+    positions = torch.arange(len(ids), device=ids.device).expand(3, 1, -1)
+    hidden = model(ids[None], positions, cache)
+    return cache, model.logits(hidden[0, -1])
+
+
+def step_bytes(text: dict[str, Any], seen: int) -> int:
+    """What one token of one sequence must move in bf16: every weight it uses, states twice, keys once."""
+    t = text
+    hidden, linear_v = t["hidden_size"], t["linear_num_value_heads"] * t["linear_value_head_dim"]
+    channels = 2 * t["linear_num_key_heads"] * t["linear_key_head_dim"] + linear_v
+    delta = 2 * hidden * (channels + 2 * linear_v + 2 * t["linear_num_value_heads"])
+    delta += 2 * 4 * linear_v * t["linear_key_head_dim"]
+    query, key = t["num_attention_heads"] * t["head_dim"], t["num_key_value_heads"] * t["head_dim"]
+    attention = 2 * hidden * (3 * query + 2 * key) + 2 * 2 * key * seen
+    used = t["num_experts_per_tok"] * t["moe_intermediate_size"] + t["shared_expert_intermediate_size"]
+    experts = 2 * hidden * (3 * used + t["num_experts"] + 1)
+    layers = t["num_hidden_layers"]
+    return layers * experts + layers // 4 * (3 * delta + attention) + 2 * hidden * t["vocab_size"]

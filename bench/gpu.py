@@ -1,0 +1,238 @@
+"""Decoding on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random bf16 weights.
+
+First what is right: every kernel against its reference, and the graph against the ordinary forward. If
+anything is not, nothing is timed. Then how fast: each kernel and the whole step, beside the time that their
+bytes take at this card's own copy speed, and beside `transformers` on the same tensors. Tables, then one JSON
+line, which is also appended to bench/results/gpu.jsonl. `--quick`: fewer shapes, 8 of the 40 layers, no peer.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from saccade.model.cache import HybridCache
+from saccade.model.graphs import DecodeGraphs
+from saccade.model.kernels import has_triton, launch
+from saccade.model.vlm import VisionLanguageModel
+from torch import Tensor
+
+from bench._gpu_models import SMALL, TEXT, peer_of, prefill, random_model, step_bytes
+from bench._kernel_cases import A3B, CASES, TOLERANCE, Case, Noise, Shape
+
+RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
+ODD = Shape(3, 200, 2, 6, 24, 40, 6, 2, 40, 20, 37, 3, 72, 56, 333)
+CHECKED = {
+    "odd": ODD,
+    "plain": replace(ODD, norm_offset=0.0, gated=False, shared=0, rotary=40),
+    "35B-A3B": A3B,
+    "35B-A3B, 5 rows": replace(A3B, batch=5),
+}
+COPIES = 8  # of a kernel's inputs in turn: more than the cache holds
+SEEN, GREEDY = 1024, 200
+console = Console(width=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--layers", type=int, help="of the network that decodes")
+    parser.add_argument("--skip-peer", action="store_true")
+    args = parser.parse_args()
+    if not torch.cuda.is_available() or not has_triton():
+        raise SystemExit("needs a CUDA GPU and triton")
+    layers = args.layers or (8 if args.quick else 40)
+    start = time.perf_counter()
+    shapes = {name: CHECKED[name] for name in ("odd", "35B-A3B")} if args.quick else CHECKED
+    errors = check_kernels(shapes) | {"200 greedy tokens that differ": check_greedy()}
+    result: dict[str, Any] = {**facts(), "layers": layers, "errors": errors}
+    result["copy_TB_s"] = copy_speed() / 1e12
+    console.print(
+        f"{time.perf_counter() - start:.0f} s for what is right; copy {result['copy_TB_s']:.2f} TB/s"
+    )
+    result["kernels"] = time_kernels(result["copy_TB_s"] * 1e12)
+    result["decode"] = time_decode(layers, result["copy_TB_s"] * 1e12, args.quick or args.skip_peer)
+    with open(RESULTS, "a", encoding="utf-8") as lines:
+        lines.write(json.dumps(result) + "\n")
+    print(json.dumps(result))
+
+
+def facts() -> dict[str, Any]:
+    import triton
+
+    git = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    return {
+        "date": date.today().isoformat(), "gpu": torch.cuda.get_device_name(), "torch": torch.__version__,
+        "triton": triton.__version__, "python": platform.python_version(), "commit": commit,
+        "peer_has_fla": find_spec("fla") is not None,
+    }  # fmt: skip
+
+
+def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
+    """Relative errors by kernel, shape and format; ends the program where one is too large."""
+    table, errors, wrong = Table("kernel", "shape", "fp32", "bf16"), {}, []
+    for name, make in CASES.items():
+        for shape_name, shape in shapes.items():
+            row = []
+            for dtype, limit in TOLERANCE.items():
+                error = make(Noise("cuda", dtype, seed=1), shape).error()
+                errors[f"{name}, {shape_name}, {dtype}"] = error
+                row.append(f"{error:.1e}")
+                if not error < limit:
+                    wrong.append(f"{name} at {shape_name} in {dtype}: {error:.2e}, allowed {limit:.0e}")
+            table.add_row(name, shape_name, *row)
+    console.print(table)
+    if wrong:
+        raise SystemExit("wrong:\n" + "\n".join(wrong))
+    return errors
+
+
+@torch.inference_mode()
+def check_greedy() -> int:
+    """How many of the tokens that a graph writes on its own in fp32 are not those of the ordinary forward."""
+    model = random_model(SMALL, "cuda", torch.float32)
+    ids = torch.randint(SMALL["vocab_size"], (50,), device="cuda")
+    cache, logits = prefill(model, ids)
+    token, different = logits.argmax(-1, keepdim=True), 0
+    graphs = chain(DecodeGraphs(model, 1, 512, chained=True), cache, int(token))
+    for _ in range(GREEDY):
+        token = ordinary(model, token, cache).argmax(-1)
+        different += int(graphs.step(1).argmax() != token)
+    if different:
+        raise SystemExit(f"wrong: {different} of {GREEDY} greedy tokens differ from the ordinary forward")
+    return different
+
+
+def copy_speed() -> float:
+    """Bytes per second, read and written."""
+    source = torch.randn(2**30, device="cuda")
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / timed(lambda: target.copy_(source), 1)
+
+
+def timed(work: Callable[[], Any], pieces: int) -> float:
+    """Median seconds of one of the `pieces` of a piece of work, by the device's own clock."""
+    work()
+    times = []
+    for _ in range(30):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        work()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end) / 1e3 / pieces)
+    return statistics.median(times)
+
+
+def graph_of(work: Callable[[], Any]) -> torch.cuda.CUDAGraph:
+    work()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return graph
+
+
+def time_kernels(copy: float) -> dict[str, dict[str, float]]:
+    """Each in one graph over several sets of inputs, back to back, as in a step; with overlap and without."""
+    table, rows = Table("kernel, 35B-A3B, 1 row", "MB", "µs", "limit", "share", "no overlap, µs"), {}
+    for name, make in CASES.items():
+        cases = [make(Noise("cuda", torch.bfloat16, seed), A3B) for seed in range(COPIES)]
+        seconds, alone = (timed(_all_of(cases, overlap).replay, COPIES) for overlap in (True, False))
+        limit = cases[0].moved / copy
+        rows[name] = {
+            "MB": cases[0].moved / 1e6, "us": seconds * 1e6, "limit_us": limit * 1e6,
+            "share": limit / seconds, "no_overlap_us": alone * 1e6,
+        }  # fmt: skip
+        table.add_row(name, *(f"{value:.2f}" for value in rows[name].values()))
+    console.print(table)
+    return rows
+
+
+def _all_of(cases: list[Case], overlap: bool) -> torch.cuda.CUDAGraph:
+    launch.OVERLAP[0] = overlap
+    try:
+        return graph_of(lambda: [(case.launch or case.run)() for case in cases])
+    finally:
+        launch.OVERLAP[0] = True
+
+
+@torch.inference_mode()
+def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
+    """Tokens per second of one sequence behind 1,024 tokens."""
+    text = {**TEXT, "num_hidden_layers": layers}
+    model = random_model(text, "cuda", torch.bfloat16)
+    ids = torch.randint(text["vocab_size"] - 1, (SEEN,), device="cuda")
+    cache, logits = prefill(model, ids)
+    token, limit = int(logits.argmax()), copy / step_bytes(text, SEEN)
+    rows = {"limit": limit, "saccade": step_speed(model, cache, token)}
+    launch.OVERLAP[0] = False
+    rows["saccade, no overlap"] = step_speed(model, cache, token)
+    launch.OVERLAP[0] = True
+    if not alone:
+        rows["transformers"] = 1 / peer_seconds(model, text, ids)
+    table = Table(f"decode, 1 row, {SEEN} tokens before, {layers} layers, bf16", "tokens/s", "share of limit")
+    for name, value in rows.items():
+        table.add_row(name, f"{value:.1f}", f"{value / limit:.2f}")
+    error = logits_error(model, cache, token)
+    console.print(table, f"logits of the graph against those of the ordinary forward: {error:.1e}")
+    return {**rows, "logits_error": error}
+
+
+def step_speed(model: VisionLanguageModel, cache: HybridCache, token: int, steps: int = 20) -> float:
+    graphs = chain(DecodeGraphs(model, 1, 2 * SEEN, chained=True), cache, token)
+    return 1 / timed(lambda: [graphs.step(1) for _ in range(steps)], steps)
+
+
+def chain(graphs: DecodeGraphs, cache: HybridCache, token: int) -> DecodeGraphs:
+    """Ready to write what follows `token` on its own."""
+    graphs.cache.load(0, cache)
+    graphs.cache.counters.copy_(torch.tensor([[token], [cache.length], [cache.length]]))
+    return graphs
+
+
+def logits_error(model: VisionLanguageModel, cache: HybridCache, token: int) -> float:
+    """|graph - ordinary| / |ordinary| of one token's logits, both in bf16."""
+    ours = chain(DecodeGraphs(model, 1, 2 * SEEN), cache, token).step(1).double()
+    theirs = ordinary(model, torch.tensor([token], device="cuda"), cache.fork()).double()
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def ordinary(model: VisionLanguageModel, token: Tensor, cache: HybridCache) -> Tensor:
+    """Logits [1, V] after one more token [1], by the forward that everything else uses."""
+    place = torch.full((3, 1, 1), cache.length, device="cuda")
+    return model.logits(model(token[None], place, cache))[0]
+
+
+def peer_seconds(model: VisionLanguageModel, text: dict[str, Any], ids: Tensor, tokens: int = 8) -> float:
+    """Of one token, greedily, the better of the two ways that the experts of `transformers` can run."""
+    peers = [peer_of(model, text, experts) for experts in ("grouped_mm", "batched_mm")]
+    out = peers[0](input_ids=ids[None], use_cache=True, logits_to_keep=1)
+    seconds = []
+    for peer in peers:
+        for count in (2, tokens):  # the first ones warm up
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            for _ in range(count):
+                fed = out.logits[:, -1:].argmax(-1)
+                out = peer(input_ids=fed, past_key_values=out.past_key_values, use_cache=True)
+            torch.cuda.synchronize()
+        seconds.append((time.perf_counter() - start) / tokens)
+    return min(seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Decoding on a GPU without its host: one CUDA graph for each size of a batch, replayed for every token.
+
+Knows when to replay; what a step computes is in `stepping.py`. On a CPU, where there is nothing to capture,
+the steps run as they are.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from .stepping import StaticCache, Stepper
+from .vlm import VisionLanguageModel
+
+WARM = 16  # slots of the cache on which kernels are compiled
+
+
+class DecodeGraphs:
+    """Graphs over the first 1, 2, 4, ... rows of one static cache, each captured when it is first wanted.
+
+    `chained`: a graph also writes the likeliest tokens into the counters, as those to be fed next, so that
+    any number of steps need nothing from the host.
+    """
+
+    def __init__(self, model: VisionLanguageModel, rows: int, capacity: int, chained: bool = False):
+        self.model, self.cache = model, StaticCache.empty(model, rows, capacity)
+        self._step, self._chained = Stepper(model), chained
+        self._ready: dict[int, Callable[[], Tensor]] = {}
+
+    def feed(self, counters: Sequence[Sequence[int]]) -> Tensor:
+        """Tokens, positions and lengths of the first rows, one list each: `step` with them."""
+        rows = len(counters[0])
+        self.cache.counters[:, :rows] = torch.tensor(counters)
+        return self.step(rows)
+
+    def step(self, rows: int) -> Tensor:
+        """Feed the counters' tokens of the first rows: logits [rows, V], valid until the next step.
+
+        The rows up to the next size compute as well: what they hold is lost.
+        """
+        size = min(1 << (rows - 1).bit_length(), self.cache.size)
+        if size not in self._ready:
+            self._ready[size] = self._prepare(size)
+        self.cache.counters[1:, rows:size] = 0
+        return self._ready[size]()[:rows]
+
+    def _prepare(self, size: int) -> Callable[[], Tensor]:
+        cache = self.cache.rows(size)
+        return self._capture(cache, size) if cache.counters.is_cuda else lambda: self._advance(cache)
+
+    def _capture(self, cache: StaticCache, size: int) -> Callable[[], Tensor]:
+        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # compiles and loads kernels, which no graph can do; on other states
+            self._advance(StaticCache.empty(self.model, self.cache.size, WARM).rows(size))
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads go on
+            logits = self._advance(cache)
+
+        def replay() -> Tensor:
+            graph.replay()
+            return logits
+
+        return replay
+
+    def _advance(self, cache: StaticCache) -> Tensor:
+        logits = self._step(cache)
+        if self._chained:
+            cache.counters[0].copy_(logits.argmax(-1))
+            cache.counters[1:].add_(1)
+        return logits

@@ -1,0 +1,79 @@
+"""Sequences in the rows of a static cache write what they write elsewhere.
+
+On a CPU steps run without a graph; everything around it is the same.
+"""
+
+import asyncio
+
+import pytest
+from saccade.model import batch, seats
+from saccade.model.engine import Engine, Limits, Piece
+from saccade.model.sampling import Sampling
+
+from .conftest import Pair
+from .talk import tokens, turns, user
+
+TOOL = {"function": {"name": "f", "parameters": {"properties": {"at": {"type": "array"}}}}}
+
+
+@pytest.fixture
+def seated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seats.Seats, "suit", staticmethod(lambda model: True))
+    monkeypatch.setattr(seats, "LEAST_TOKENS", 16)  # so that rooms are outgrown
+
+
+def elsewhere(engine: Engine) -> Engine:
+    """The same network, nothing cached, no seats."""
+    other = Engine(engine.model, engine.chat, engine.processor)
+    other.scheduler._batches.seats = None
+    return other
+
+
+@pytest.mark.usefixtures("seated")
+async def test_seated_equals_ordinary(pair: Pair):
+    """They come and go at different times, so seats are passed on."""
+    engine = Engine.from_pretrained(pair.folder, limits=Limits(chunk_tokens=40))
+    talks = [turns(n, f"Agent {n}. " * n) for n in (1, 3, 2, 4)]
+    settings = [Sampling(), Sampling(1.0, seed=1), Sampling(), Sampling(1.3, top_k=9, seed=2)]
+    lengths = (40, 9, 25, 33)
+
+    async def run(i: int) -> list[int]:
+        generation = engine.generate(talks[i], max_tokens=lengths[i], sampling=settings[i])
+        return [e.token async for e in generation if isinstance(e, Piece) and e.token is not None]
+
+    together = await asyncio.gather(*map(run, range(4)))
+    for i in range(4):
+        assert together[i] == tokens(elsewhere(engine), talks[i], lengths[i], sampling=settings[i])
+    room = engine.scheduler._batches.seats
+    assert room is not None
+    assert not room._seated
+
+
+@pytest.mark.usefixtures("seated")
+async def test_a_conversation_goes_on(hybrid: Pair):
+    """States leave their seats for the prefix cache and come back from it."""
+    engine = Engine.from_pretrained(hybrid.folder)
+    talk = turns(1)
+    for step in range(3):
+        reply = engine.generate(talk, max_tokens=10, thinking="fast").finish()
+        assert reply.text == elsewhere(engine).generate(talk, max_tokens=10, thinking="fast").finish().text
+        assert (reply.usage.cached_tokens > 0) == (step > 0)
+        talk += [{"role": "assistant", "content": reply.text}, user(f"And then {step}?")]
+
+
+@pytest.mark.usefixtures("seated")
+async def test_forced_tokens_are_fed_one_by_one(hybrid: Pair, monkeypatch: pytest.MonkeyPatch):
+    widths: list[int] = []
+    step = seats.Seats.step
+    monkeypatch.setattr(
+        batch.Seats, "step", lambda self, group: widths.append(len(group[0].feed)) or step(self, group)
+    )
+    engine = Engine.from_pretrained(hybrid.folder)
+    ours, theirs = (
+        each.generate(
+            turns(1), [TOOL], thinking="fast", max_tokens=60, sampling=Sampling(1.0, seed=3)
+        ).finish()
+        for each in (engine, elsewhere(engine))
+    )
+    assert (ours.text, ours.calls) == (theirs.text, theirs.calls)
+    assert max(widths) > 1

@@ -1,0 +1,75 @@
+"""Steps over states of fixed size equal the ordinary forward, for every member of the family."""
+
+import pytest
+import torch
+from saccade.model.cache import HybridCache
+from saccade.model.config import ModelConfig
+from saccade.model.graphs import DecodeGraphs
+from saccade.model.layout import joined
+from saccade.model.vlm import VisionLanguageModel
+from torch import Tensor, nn
+
+from . import tiny
+
+LENGTHS = (13, 2, 70)  # the second is shorter than the window of the convolution
+STEPS = 6
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def build(name: str) -> VisionLanguageModel:
+    kind, text, vision, top = tiny.CONFIGS[name]
+    raw = {"model_type": kind, "text_config": text, "vision_config": vision, **tiny.SPECIAL, **top}
+    model = VisionLanguageModel(ModelConfig.from_dict(raw))
+    tiny.randomise(model, 0)
+    return model.requires_grad_(False)
+
+
+def forward(model: VisionLanguageModel, ids: Tensor, cache: HybridCache) -> Tensor:
+    """Logits [T, V] of the next tokens of one sequence of text."""
+    positions = torch.arange(cache.length, cache.length + len(ids), device=ids.device).expand(3, 1, -1)
+    return model.logits(model(ids[None], positions, cache))[0]
+
+
+def rows_of(model: VisionLanguageModel) -> tuple[Tensor, list[HybridCache]]:
+    """What follows each of three texts [3, STEPS], and their states."""
+    generator = torch.Generator().manual_seed(5)
+    texts = [torch.randint(tiny.VOCAB - 30, (n + STEPS,), generator=generator) for n in LENGTHS]
+    texts = [text.to(model.device) for text in texts]
+    caches = [model.empty_cache() for _ in texts]
+    for text, cache in zip(texts, caches, strict=True):
+        forward(model, text[:-STEPS], cache)
+    return torch.stack([text[-STEPS:] for text in texts]), caches
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
+@pytest.mark.parametrize("name", tiny.CONFIGS)
+def test_steps_equal_the_forward(name: str, device: str):
+    """On a GPU, where it is kernels in a graph, and in the plain steps that are their reference."""
+    model = build(name).to(device)
+    following, caches = rows_of(model)
+    graphs = DecodeGraphs(model, 4, 80)
+    static = graphs.cache
+    for row, cache in enumerate(caches):
+        static.load(row, cache)
+    for t in range(STEPS):
+        counts = [length + t for length in LENGTHS]
+        logits = graphs.feed([following[:, t].tolist(), counts, counts])
+        for row, cache in enumerate(caches):
+            expected = forward(model, following[row, t : t + 1], cache)[0]
+            torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=1e-4)
+    for row, cache in enumerate(caches):  # and the states can be taken out again
+        token = torch.tensor([7 + row], device=device)
+        ours = forward(model, token, static.state(row, LENGTHS[row] + STEPS))
+        torch.testing.assert_close(ours, forward(model, token, cache), rtol=1e-4, atol=1e-4)
+
+
+def test_joined_matrices_stay_what_they_were():
+    a, b, c = (nn.Linear(5, n, bias=False) for n in (3, 1, 4))
+    parts = [a.weight.detach().clone(), b.weight.detach().clone(), c.weight.detach().clone()]
+    whole = joined(a, b, c)
+    assert torch.equal(whole, torch.cat(parts))
+    assert all(torch.equal(m.weight, part) for m, part in zip((a, b, c), parts, strict=True))
+    assert joined(a, b, c).data_ptr() == whole.data_ptr(), "joined twice, they are not copied again"
+    whole[3] = 9
+    assert (b.weight == 9).all()
