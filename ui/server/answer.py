@@ -3,15 +3,14 @@
 So a streamed and a whole answer cannot differ. Knows the engine's events; knows no HTTP.
 """
 
-import json
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ...model.calls import ToolCall
 from ...model.request import Done, ModelReply, Piece
+from .callreader import CallReader
 from .errors import ApiError
 from .reader import ReplyReader
 
@@ -24,7 +23,7 @@ EMPTY = ModelReply()
 
 @dataclass(frozen=True)
 class Delta:
-    """What is new of one choice. `reply` comes with the last one."""
+    """What is new of one choice. `calls` are pieces, by index; `reply` comes with the last delta."""
 
     thought: str = ""
     text: str = ""
@@ -52,7 +51,14 @@ class Choice:
     def add(self, delta: Delta) -> None:
         self.thought += delta.thought
         self.text += delta.text
-        self.calls += delta.calls
+        for piece in delta.calls:
+            if "id" in piece:
+                call = {name: piece[name] for name in ("id", "type")}
+                self.calls.append({**call, "function": dict(piece["function"])})
+            else:
+                self.calls[piece["index"]]["function"]["arguments"] += piece["function"]["arguments"]
+        if delta.reply:  # a call that was cut off is none
+            self.calls = self.calls[: len(delta.reply.calls)]
         self.logprobs += delta.logprobs
         self.reply, self.finish = delta.reply or self.reply, delta.finish or self.finish
 
@@ -72,35 +78,34 @@ class Choice:
         }
 
 
-async def deltas(generation: "Generation", engine: "Engine", calls: bool) -> AsyncGenerator[Delta]:
-    """Closing the iterator stops the work. Raises what the engine raises, ApiError when it was cut off."""
-    read = ReplyReader(calls)
+async def deltas(
+    generation: "Generation", engine: "Engine", tools: Sequence[dict[str, Any]]
+) -> AsyncGenerator[Delta]:
+    """`tools`: what may be called. Closing the iterator stops the work.
+
+    Raises what the engine raises, ApiError when it was cut off.
+    """
+    read, calls = ReplyReader(bool(tools)), CallReader(tools)
     events = generation.__aiter__()
     try:
         async for event in events:
             match event:
                 case Piece() as piece:
                     thought, text = read(piece.text, piece.phase == "thinking")
-                    if delta := Delta(thought, text, logprobs=_logprobs(piece, engine)):
+                    if delta := Delta(thought, text, calls(read.called), _logprobs(piece, engine)):
                         yield delta
                 case Done(reply):
                     if reply.finish_reason == "cancelled":
                         raise ApiError(503, "the server is shutting down", code="shutting_down")
-                    yield _last(reply, *read.rest(), calls)
+                    made = calls.rest(reply.calls) if tools else ()
+                    yield _last(reply, *read.rest(), made)
     finally:
         await events.aclose()
 
 
-def _last(reply: ModelReply, thought: str, text: str, calls: bool) -> Delta:
-    made = tuple(_call(i, call) for i, call in enumerate(reply.calls)) if calls else ()
+def _last(reply: ModelReply, thought: str, text: str, made: tuple[dict[str, Any], ...]) -> Delta:
     finish = "length" if reply.finish_reason == "length" else "tool_calls" if made else "stop"
     return Delta(thought, text, made, reply=reply, finish=finish)
-
-
-def _call(index: int, call: ToolCall) -> dict[str, Any]:
-    arguments = json.dumps(call.arguments, ensure_ascii=False)
-    identity = f"call_{uuid4().hex[:24]}"
-    return {"id": identity, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
 def _logprobs(piece: Piece, engine: "Engine") -> tuple[dict[str, Any], ...]:
@@ -149,7 +154,7 @@ class Envelope:
         if delta.text:
             body["content"] = delta.text
         if delta.calls:
-            body["tool_calls"] = [{"index": i, **call} for i, call in enumerate(delta.calls)]
+            body["tool_calls"] = list(delta.calls)
         told = {"content": list(delta.logprobs), "refusal": None} if logprobs and delta.logprobs else None
         return self._chunk(index, body, told, delta.finish)
 

@@ -18,6 +18,7 @@ from .closing import Closing
 from .errors import ApiError, api_error, on_error
 from .guard import Guard
 from .metrics import Metrics
+from .responses import Responses
 from .runs import Runs
 from .settings import Settings
 
@@ -39,7 +40,9 @@ def create_app(engine: "Engine", settings: Settings | None = None, driver: Any =
 
     app = FastAPI(title="Saccade", version=__version__, docs_url=None, redoc_url=None, lifespan=life)
     app.state.closing = closing
-    app.include_router(Chat(engine, settings, metrics, __version__).router)
+    chat = Chat(engine, settings, metrics, __version__)
+    app.include_router(chat.router)
+    app.include_router(Responses(chat).router)
     app.include_router(runs.router)
 
     async def on_trouble(request: Any, error: Exception) -> JSONResponse:

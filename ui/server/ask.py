@@ -38,6 +38,11 @@ class Asked:
     calls: bool
     logprobs: bool
 
+    @property
+    def callable(self) -> list[dict[str, Any]]:
+        """The tools that the reply may call."""
+        return self.arguments["tools"] if self.calls else []
+
     def start(self, engine: "Engine") -> "list[Generation]":
         """One generation per choice, not begun yet; a seed counts up from choice to choice."""
         return [

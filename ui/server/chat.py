@@ -68,7 +68,7 @@ class Chat:
 
         async def play(index: int, generation: Any) -> None:
             try:
-                async for delta in deltas(generation, self.engine, asked.calls):
+                async for delta in deltas(generation, self.engine, asked.callable):
                     if delta.reply:
                         self.metrics.replied(delta.reply)
                     queue.put_nowait((index, delta))

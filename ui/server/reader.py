@@ -14,7 +14,7 @@ State = Literal["opening", "thought", "text", "call"]
 
 class ReplyReader:
     """Each call returns (thought, text) that is certain. `calls`: the reply may hold calls, which are no
-    text; they come with the whole reply, since half a call is of no use to anyone.
+    text; what is written of them is `called`.
     """
 
     def __init__(self, calls: bool):
@@ -44,6 +44,11 @@ class ReplyReader:
                 break
             self._state = "text" if tag == CLOSE_THINK else "call"
         return thought, said
+
+    @property
+    def called(self) -> str:
+        """From the first `<tool_call>` on."""
+        return OPEN_CALL + self._held if self._state == "call" else ""
 
     def rest(self) -> tuple[str, str]:
         """What was held back, now that nothing follows."""

@@ -65,7 +65,11 @@ def gathered(stream) -> dict[str, Any]:
             delta = choice.delta
             found["text"] += delta.content or ""
             found["thought"] += getattr(delta, "reasoning_content", None) or ""
-            found["calls"] += [(it.function.name, it.function.arguments) for it in delta.tool_calls or ()]
+            for piece in delta.tool_calls or ():
+                if piece.id:
+                    found["calls"].append((piece.function.name, ""))
+                name, written = found["calls"][piece.index]
+                found["calls"][piece.index] = (name, written + piece.function.arguments)
             found["logprobs"] += choice.logprobs.content if choice.logprobs else []
             found["finish"] = choice.finish_reason or found["finish"]
     return found
@@ -149,6 +153,25 @@ def test_a_stream_ends_with_its_usage_only_where_asked(ask):
     last = list(ask(stream=True, stream_options={"include_usage": True}))[-1]
     assert last.choices == []
     assert last.usage.completion_tokens >= 1
+
+
+def test_a_streamed_call_comes_argument_by_argument(ask):
+    """And a call that is cut off stays unfinished in a stream, while a whole answer leaves it out."""
+    fields = {"tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 150}
+    chunks = list(ask(**fields, stream=True))
+    pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or ()]
+    assert len(pieces) > 1
+    assert [bool(piece.id) for piece in pieces] == [True, *[False] * (len(pieces) - 1)]
+    assert json.loads("".join(piece.function.arguments for piece in pieces)).keys() == {"city", "days"}
+    assert json.loads(pieces[0].function.arguments + "}").keys() < {"city", "days"}
+    written = ask(**fields, logprobs=True).choices[0].logprobs.content
+    ends = [i for i in range(len(written)) if "</parameter>" in "".join(it.token for it in written[:i])]
+    short = {**fields, "max_tokens": ends[0] + 4, "extra_body": FAST}
+    cut = gathered(ask(**short, stream=True))
+    assert (cut["finish"], len(cut["calls"])) == ("length", 1)
+    assert not cut["calls"][0][1].endswith("}")
+    once = whole(ask(**short))
+    assert (once["finish"], once["calls"], once["text"]) == ("length", [], cut["text"])
 
 
 def test_the_clients_own_stream_helper(client):
