@@ -18,8 +18,12 @@ NO_RUN = "<div class='frame none'><p>Choose a run on the left: it is shown here 
 
 def label_of(header: dict[str, Any]) -> str:
     """Such as `Find the cheapest lamp · Done · 25 Nov, 19:24`."""
-    title = VERDICTS.get(str(header.get("status")), ("fair", "Running"))[1]
+    title = verdict_of(str(header.get("status")))[1]
     return " · ".join([str(header.get("task", "")), title, moment_of(str(header.get("started", "")))])
+
+
+def verdict_of(status: str) -> tuple[str, str]:
+    return {**VERDICTS, "running": ("fair", "Running")}.get(status, ("fair", "Unfinished"))
 
 
 def moment_of(iso: str) -> str:
@@ -45,15 +49,17 @@ def frames_in(run: Run) -> int:
     return len(run.steps) + (run.final_path is not None)
 
 
-def head(run: Run) -> str:
-    tone, title = VERDICTS[run.status]
+def head(run: Run, goes_on: bool = False) -> str:
+    """`goes_on`: it has not ended, so it has no verdict yet."""
+    tone, title = verdict_of("running" if goes_on else run.status)
+    reason = "the run goes on: these are its steps so far" if goes_on else run.reason
     answer = f"<p class='answer'>{safe(run.answer)}</p>" if run.answer else ""
     usage = run.usage
     costs = f"{usage.prompt_tokens + usage.output_tokens} tokens" if usage.prompt_tokens else ""
     facts = [run.model, f"{len(run.steps)} steps", f"{run.seconds:.1f} s", costs]
     return (
         f"<div class='verdict {tone}'><h3>{title}</h3><p class='task'>{safe(run.task)}</p>{answer}"
-        f"<p>{safe(run.reason)}</p><small>{safe(' · '.join(fact for fact in facts if fact))}</small></div>"
+        f"<p>{safe(reason)}</p><small>{safe(' · '.join(fact for fact in facts if fact))}</small></div>"
     )
 
 

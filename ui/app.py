@@ -6,6 +6,7 @@ its own runs alone. Nothing is loaded from, or sent to, anywhere but this server
 
 import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,17 @@ def create_app(defaults: Defaults | None = None, desk: Desk | None = None) -> gr
     return app
 
 
-def launch(defaults: Defaults, host: str = "127.0.0.1", port: int | None = None, show: bool = False) -> None:
-    """Serve until Ctrl-C, which stops what runs. `port` None takes the first free one from 7860; `show` opens
-    the user's browser. Raises InputError when the port or the host cannot be used.
+def launch(
+    defaults: Defaults,
+    ready: Callable[[str], None],
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    show: bool = False,
+) -> None:
+    """Serve until Ctrl-C, which stops what runs. `ready` hears the address once it is served; `port` None
+    takes the first free one from 7860; `show` opens the user's browser.
+
+    Raises InputError when the port or the host cannot be used.
     """
     defaults.runs.mkdir(parents=True, exist_ok=True)
     desk = Desk(defaults)
@@ -81,7 +90,7 @@ def launch(defaults: Defaults, host: str = "127.0.0.1", port: int | None = None,
             f"cannot serve at {host}:{port or 'any port'} ({error}); give another --port"
         ) from None
     address = str(app.local_url)
-    print(f"Saccade is at {address} (Ctrl-C stops it)", flush=True)
+    ready(address)
     if show:
         webbrowser.open(address)
     try:

@@ -142,13 +142,25 @@ class Desk:
             return str(error)
 
     def folders(self, visitor: str) -> list[dict[str, Any]]:
-        """The headers of the runs that this visitor may see, newest first: nobody's, and the own."""
+        """The headers of the runs that this visitor may see, newest first: nobody's, and the own.
+
+        A run without an end is "running" only while it goes on here; else it was cut off, or another
+        program is at it.
+        """
         found = []
         for path in self.defaults.runs.glob("*/run.json"):
             if may_see(path.parent, visitor):
                 header, _ = read_folder(path.parent)
-                found.append({**header, "folder": str(path.parent)})
+                header |= {"folder": str(path.parent)}
+                if header.get("status") == "running" and not self.goes_on(path.parent):
+                    header["status"] = "unfinished"
+                found.append(header)
         return sorted(found, key=lambda header: str(header.get("started", "")), reverse=True)
+
+    def goes_on(self, folder: str | Path) -> bool:
+        """Whether the run in this folder is one of this server's, and has not ended."""
+        at = Path(folder).resolve()
+        return any(not it.ended and Path(it.agent.out or "").resolve() == at for it in self.registry.runs)
 
     def open(self, folder: str, visitor: str) -> Run:
         """Raises InputError for a folder outside the runs, or of somebody else."""

@@ -97,7 +97,7 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
         return [
             gr.skip(),
             folder,
-            gr.update(value=album.head(run), visible=True),
+            gr.update(value=album.head(run, desk.goes_on(run.folder)), visible=True),
             album.frame(run, 1),
             gr.update(maximum=max(frames, 2), value=1),
             gr.update(visible=frames > 0),
@@ -143,7 +143,8 @@ def history_tab(desk: Desk, visitor: gr.State, tab: gr.Tab) -> History:
             raise gr.Error(str(error), print_exception=False) from None
 
     both = [visitor, current, other]
-    gr.on([tab.select, words.change], listed, [visitor, words, current], chosen, **HIDDEN)
+    told = [tab.select, words.change]  # of several in quick succession, the last counts
+    gr.on(told, listed, [visitor, words, current], chosen, trigger_mode="always_last", **HIDDEN)
     chosen.input(show, [visitor, chosen], opened, **HIDDEN)
     number.change(turn, [*both, number], [left, right], **HIDDEN)
     other.input(compare, [*both, number], [number, left, right], **HIDDEN)

@@ -50,7 +50,7 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
     run_id, folder = gr.State(""), gr.State("")
     with gr.Row(elem_id="desk"):
         with gr.Column(scale=3, min_width=280, elem_id="order"):
-            task = task_fields()
+            task = task_fields(placeholders(defaults))
             url = gr.Textbox(defaults.url, label="Address", placeholder="https://example.com", elem_id="url")
             run = gr.Button("Run", variant="primary", elem_id="run")
             more = more_fields(defaults)
@@ -206,9 +206,16 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
     return RunTab([more[0], more[1]], replay, folder, come_back)
 
 
-def task_fields() -> gr.Textbox:
+def placeholders(defaults: Defaults) -> str | None:
+    """What may be written in place of a secret."""
+    known = [f"{{{{{name}}}}} on {', '.join(it.hosts)}" for name, it in defaults.secrets.items()]
+    return f"Secrets that you may name: {'; '.join(known)}." if known else None
+
+
+def task_fields(info: str | None) -> gr.Textbox:
     task = gr.Textbox(
         label="Task",
+        info=info,
         placeholder="What is to be done, in a sentence",
         lines=3,
         max_lines=8,

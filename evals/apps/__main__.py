@@ -1,6 +1,8 @@
-"""`python -m saccade.evals.apps [--model builtin] [--app todomvc] [--only NAME] [--out runs/apps]`."""
+"""`python -m saccade.evals.apps [APP]...`: the same as `saccade eval apps`."""
 
-from .play import main
+import sys
+
+from saccade.ui.cli import main
 
 if __name__ == "__main__":
-    main()
+    main(["eval", "apps", *sys.argv[1:]])

@@ -12,7 +12,7 @@ import pytest_asyncio
 from saccade.agent import Preferences, Reply, ScriptedModel
 from saccade.errors import InputError
 from saccade.evals.apps.fetch import NotFetchedError
-from saccade.evals.apps.play import VIEWPORT, Result, open_task, play, summary
+from saccade.evals.apps.play import VIEWPORT, open_task, play, play_all, summary
 from saccade.evals.apps.site import APPS, Site, open_site
 from saccade.evals.apps.tasks import TASKS, AppTask
 from saccade.tools import Browser
@@ -153,7 +153,24 @@ async def test_every_judge_tells_done_from_undone(site, shared, tmp_path: Path):
         assert not await served.holds(task.judge, browser), task.name
         await browser.close()
         result = await play(task, served, Solver, tmp_path / task.name, shared)
-        assert result.success, result
+        assert result["right"], result
+
+
+async def test_what_was_played_is_not_played_again(tmp_path: Path):
+    """A model that gives up at once; the second time, no application is opened."""
+    try:
+        with open_site("todomvc"):
+            pass
+    except NotFetchedError as error:
+        pytest.skip(str(error))
+    tasks, told = [it for it in TASKS if it.app == "todomvc"][:2], []
+    for _ in range(2):
+        results = await play_all(tasks, ScriptedModel([]), tmp_path, told.append)
+        assert [(it["id"], it["kind"], it["right"]) for it in results] == [
+            (task.name, "todomvc", False) for task in tasks
+        ]
+    assert len(told) == 2
+    assert summary(results) == {"tasks": 2, "right": 0.0, "claimed_wrongly": 0, "apps": {"todomvc": 0.0}}
 
 
 def test_there_are_twenty_tasks_in_three_apps():
@@ -164,13 +181,13 @@ def test_there_are_twenty_tasks_in_three_apps():
 
 def test_a_claim_is_no_success():
     results = [
-        Result("a", "todomvc", True, True, 1, 0.5, ""),
-        Result("b", "todomvc", False, True, 1, 0.5, ""),
-        Result("c", "django", False, False, 1, 0.5, ""),
+        {"kind": "todomvc", "right": True, "claimed": True},
+        {"kind": "todomvc", "right": False, "claimed": True},
+        {"kind": "django", "right": False, "claimed": False},
     ]
     assert summary(results) == {
-        "success": 0.3333,
         "tasks": 3,
+        "right": 0.3333,
         "claimed_wrongly": 1,
         "apps": {"django": 0.0, "todomvc": 0.5},
     }

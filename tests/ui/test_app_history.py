@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from .conftest import DONE, PRESS, order
+from .conftest import DONE, PRESS, WAIT, order
 
 LOOPS = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,3 +54,28 @@ async def test_history_is_searched_replayed_compared_and_exported(page: Page, sc
         async with page.expect_download() as waiting:
             await link.click()
         assert begins(await (await waiting.value).path(), start), form
+
+
+@LOOPS
+async def test_a_run_that_goes_on_is_not_called_stopped(page: Page, script, runs: Path):
+    cut = runs / "cut-off"
+    cut.mkdir()
+    (cut / "run.json").write_text('{"task": "Cut off long ago", "status": "running"}')
+    await order(page, "Wait for ever", script(PRESS, WAIT))
+    await expect(page.locator("#steps li")).to_have_count(1)
+    await page.get_by_role("tab", name="History").click()
+    await find(page, "ever", "Wait for ever · Running")
+    await page.locator("#runs label").click()
+    await expect(page.locator("#run-head h3")).to_have_text("Running")
+    await find(page, "long ago", "Cut off long ago · Unfinished")
+    await page.get_by_role("tab", name="Run").click()
+    await page.locator("#stop").click()
+    await expect(page.locator("#verdict h3")).to_have_text("Stopped")
+    await page.get_by_role("tab", name="History").click()
+    await find(page, "ever", "Wait for ever · Stopped")
+
+
+async def find(page: Page, words: str, label: str) -> None:
+    await page.locator("#search textarea, #search input").fill(words)
+    await expect(page.locator("#runs label")).to_have_count(1)
+    await expect(page.locator("#runs label")).to_contain_text(label)

@@ -15,7 +15,9 @@ from .options import Json, Model
 Out = Annotated[Path | None, typer.Option(help="Folder of results; what is there is not done again.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first tasks.")]
 AtLeast = Annotated[float, typer.Option(min=0, max=1, help="Exit with 1 below this share of right ones.")]
-group = typer.Typer(help="Measure a model: one action on held-out pages, whole tasks, MiniWoB++.")
+group = typer.Typer(
+    help="Measure a model: one action on held-out pages, whole tasks, real applications, MiniWoB++."
+)
 
 
 @group.command()
@@ -102,6 +104,42 @@ def miniwob(
     table = kinds_table(results, "MiniWoB++: raw reward > 0, and >= 1", ("right", "strict"))
     facts = {"model": model, "seeds": seeds}
     return tell_of("MiniWoB++", results, it.summary(results), table, facts, out, at_least, as_json)
+
+
+@group.command()
+def apps(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[APP]...", help="todomvc, adminlte, django (default: all three)."),
+    ] = None,
+    model: Model = "builtin",
+    out: Out = None,
+    limit: Limit = None,
+    viewport: Annotated[
+        str, typer.Option(metavar="WxH", help="Where the model has no wish of its own.")
+    ] = "1000x700",
+    at_least: AtLeast = 0.0,
+    as_json: Json = False,
+) -> int:
+    """Twenty tasks in three real web applications, judged by their own state."""
+    from ...errors import InputError
+    from ...evals import apps as it
+    from ...evals.results import kinds_table
+    from ..wiring import parse_viewport
+
+    unknown = sorted({*(names or ())} - {*it.APPS})
+    if unknown:
+        raise InputError(f"there is no app {unknown[0]!r}: the apps are {', '.join(it.APPS)}")
+    tasks = [task for task in it.TASKS if not names or task.app in names][:limit]
+    out, size = out or Path("runs/apps"), parse_viewport(viewport)
+
+    def play(model: Any, tell: Any) -> Awaitable[list[dict[str, Any]]]:
+        return it.play_all(tasks, model, out, tell, size)
+
+    results = conduct(len(tasks), as_json, play, model)
+    table = kinds_table(results, "Real applications: judged by their own state", ("right", "claimed"))
+    facts = {"model": model}
+    return tell_of("Real applications", results, it.summary(results), table, facts, out, at_least, as_json)
 
 
 def conduct(

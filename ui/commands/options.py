@@ -29,4 +29,8 @@ AllowHost = Annotated[
     list[str] | None,
     typer.Option(metavar="HOST", help="Also allow this local or private host (repeatable)."),
 ]
+SecretAt = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME@HOST", help="{{name}} types $SECRET_NAME on that host (repeatable)."),
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a recorded run.")]

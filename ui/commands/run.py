@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..browser_options import BrowserOptions, browser_options
-from .options import Ask, Json, Model, Thinking
+from .options import Ask, Json, Model, SecretAt, Thinking
 
 if TYPE_CHECKING:
     from ...agent import Agent
@@ -34,10 +34,7 @@ def run(
     verify: Annotated[
         bool, typer.Option("--verify", help="Let the model check its success on the last screenshots.")
     ] = False,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME@HOST", help="{{name}} types $SECRET_NAME on that host (repeatable)."),
-    ] = None,
+    secret: SecretAt = None,
     ask_before: Annotated[
         Ask, typer.Option(help="Which actions a person at the terminal approves first.")
     ] = Ask.never,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AllowHost, Browser, Json, Model
+from .options import AllowHost, Browser, Json, Model, SecretAt
 
 
 def ui(
@@ -15,6 +15,7 @@ def ui(
     shop: Annotated[bool, typer.Option("--shop", help="Serve the example shop and begin there.")] = False,
     model: Model = "builtin",
     max_steps: Annotated[int, typer.Option(min=1, max=60, help="The step limit at first.")] = 20,
+    secret: SecretAt = None,
     allow_host: AllowHost = None,
     out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs"),
     browser: Browser = None,
@@ -23,6 +24,7 @@ def ui(
         int | None, typer.Option(help="Serve at this port (default: first free from 7860).")
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Serve the web UI: type a task, watch it happen."""
     from .missing import need
@@ -33,10 +35,19 @@ def ui(
     from ..app import launch
     from ..desk import Defaults
     from ..shop import open_shop
+    from ..wiring import parse_secrets
+
+    secrets = parse_secrets(secret or ())
+
+    def ready(address: str) -> None:
+        print(f"Saccade is at {address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
+        if as_json:
+            print(json.dumps({"event": "ready", "url": address, "model": model}), flush=True)
 
     with ExitStack() as stack:
         url = stack.enter_context(open_shop()).url if shop else url
-        launch(Defaults(url, model, max_steps, tuple(allow_host or ()), out, browser), host, port, show)
+        defaults = Defaults(url, model, max_steps, tuple(allow_host or ()), out, browser, secrets)
+        launch(defaults, ready, host, port, show)
     return 0
 
 

@@ -1,0 +1,31 @@
+"""`saccade ui` from the outside: it says where it is, which secrets may be named, and no value of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gradio")
+
+
+def test_ready_secrets_and_a_quiet_end(tmp_path: Path):
+    command = [sys.executable, "-m", "saccade", "ui", "--json", "--secret", "code@shop.example"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    environment = {**os.environ, "SECRET_CODE": "hunter2!"}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        line = json.loads(process.stdout.readline())
+        assert (line["event"], line["model"]) == ("ready", "builtin")
+        with urllib.request.urlopen(f"{line['url'].rstrip('/')}/config", timeout=30) as answer:
+            config = answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        rest, told = process.communicate(timeout=30)
+    assert "Secrets that you may name: {{code}} on shop.example." in config
+    assert "hunter2!" not in config
+    assert (process.returncode, rest) == (0, "")
+    assert told.startswith(f"Saccade is at {line['url']}")
+    assert "Traceback" not in told
