@@ -18,6 +18,7 @@ def test_ready_secrets_and_a_quiet_end(tmp_path: Path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
     environment = {**os.environ, "SECRET_CODE": "hunter2!"}
     with subprocess.Popen(command, env=environment, **pipes) as process:
+        assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         assert (line["event"], line["model"]) == ("ready", "builtin")
         with urllib.request.urlopen(f"{line['url'].rstrip('/')}/config", timeout=30) as answer:
