@@ -1,5 +1,5 @@
-"""What the documents tell a newcomer to type works: commands and options exist, the README's program runs, and
-its numbers are those of the log.
+"""What the documents tell a newcomer to type works: commands and options exist, the README's program runs,
+and its numbers are those of the log.
 """
 
 import json
