@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saccade import Agent
 from shop.server import Shop
 
 ROOT = Path(__file__).parents[2]
@@ -73,11 +72,8 @@ def test_the_readmes_program_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (program,) = blocks(README, "python")
     monkeypatch.chdir(tmp_path)
     with Shop() as shop:
-        monkeypatch.setattr(
-            Agent.__init__, "__kwdefaults__", {**Agent.__init__.__kwdefaults__, "max_steps": 2}
-        )
-        here = program.replace("http://127.0.0.1:8000", shop.url)
-        assert here != program
+        here = program.replace("http://127.0.0.1:8000", shop.url).replace("browser=", "max_steps=2, browser=")
+        assert shop.url in here
         exec(compile(here, "README.md", "exec"), {})
     assert re.fullmatch(r"(True|False) .+ runs/\S+\n", capsys.readouterr().out)
     assert list(tmp_path.glob("runs/*/journal.jsonl"))
