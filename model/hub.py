@@ -39,7 +39,7 @@ def _download(hub_id: str, weights: bool) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise CheckpointError(
-            f"no folder {hub_id}, and as a hub id it needs huggingface_hub: pip install 'saccade[hub]'"
+            f"no folder {hub_id}, and as a hub id it needs huggingface_hub: pip install huggingface-hub"
         ) from None
     patterns = ["*.json", "*.jinja", *(["*.safetensors"] if weights else [])]
     try:
