@@ -10,9 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]+src=\"([^\"]+)\"|srcset=\"([^\"]+)\"")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-NAMED_FILE = re.compile(
-    r"`((?:agent|bench|docs|evals|examples|model|tests|tools|train|ui|vision)/[\w/.-]+\.\w+)`"
-)
+ROOMS = "agent|bench|docs|evals|examples|model|tests|tools|train|ui|vision"
+NAMED_FILE = re.compile(rf"`((?:{ROOMS})/[\w/.-]+\.(?:c|css|gif|h|jinja|js|json|md|py|svg|toml))`")
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
