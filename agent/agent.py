@@ -122,13 +122,16 @@ class Agent:
     def from_run(cls, folder: str | os.PathLike, model: Any = None, **settings: Any) -> "Agent":
         """An agent that goes on where a run was cut off: same task, same folder, the browser as it was.
 
-        `settings` are those of `Agent` and win over what the run was started with. Raises InputError for a
-        folder without a run, and for a run that has come to its end.
+        `settings` are those of `Agent` and win over what the run was started with; secrets, tools and
+        callbacks are not kept in the folder and are given anew. Raises InputError for a folder without a run,
+        and for a run that has come to its end.
         """
         header, _ = read_folder(Path(folder))
         if header.get("status") in ("success", "failure"):
             raise InputError(f"the run in {folder} ended with {header['status']}; start a new one")
         known = {name: header[name] for name in ("thinking", "until") if header.get(name)}
+        if header.get("ask_before", "never") != "never":
+            known["ask_before"] = header["ask_before"]
         limits = {
             name: header.get("limits", {}).get(name) for name in ("max_steps", "max_seconds", "max_tokens")
         }
@@ -270,6 +273,7 @@ class Agent:
                 thinking=self.thinking,
                 limits=asdict(limits),
                 until=self.until if isinstance(self.until, str) else None,
+                ask_before=self.ask_before,
                 url=browser.url,
                 viewport=browser.viewport,
                 allow_hosts=list(browser.allow_hosts),

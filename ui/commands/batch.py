@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import AllowHost, Browser, Headed, Json, Model, Thinking
+from .options import AllowHost, Browser, Headed, Json, Model, SecretAt, Thinking
 
 Parallel = Annotated[int, typer.Option(min=1, help="How many at once.")]
 
@@ -28,6 +28,7 @@ def batch(
     thinking: Annotated[Thinking, typer.Option(help="Where a task does not say.")] = Thinking.auto,
     max_steps: Annotated[int, typer.Option(help="Where a task does not say.")] = 20,
     viewport: Annotated[str | None, typer.Option(metavar="WxH", help="Where a task does not say.")] = None,
+    secret: SecretAt = None,
     headed: Headed = False,
     allow_host: AllowHost = None,
     browser: Browser = None,
@@ -35,8 +36,9 @@ def batch(
 ) -> int:
     """Do many tasks, side by side; go on where an earlier batch was cut off."""
     from ..batch import Common, play, read_results, read_tasks
-    from ..wiring import load_model
+    from ..wiring import load_model, parse_secrets
 
+    secrets = parse_secrets(secret or ())
     lines = sys.stdin if str(file) == "-" else read_lines(file)
     tasks = read_tasks(lines, "stdin" if str(file) == "-" else str(file))
     out = out or Path("runs") / f"batch-{datetime.now():%Y%m%d-%H%M%S}"
@@ -44,7 +46,7 @@ def batch(
     if retry_failed:
         known = forget_failed(out, known)
     waiting = [task for task in tasks if task.id not in known]
-    options: dict[str, Any] = {"thinking": thinking.value, "max_steps": max_steps}
+    options: dict[str, Any] = {"thinking": thinking.value, "max_steps": max_steps, "secrets": secrets}
     options |= {"allow_hosts": allow_host} if allow_host else {}
     options |= {"viewport": viewport} if viewport else {}
     model_ = load_model(model)

@@ -76,12 +76,15 @@ def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was cut off.")],
     model: Annotated[str | None, typer.Option(help="Another model than the run began with.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Another limit of steps, all included.")] = None,
+    secret: SecretAt = None,
     as_json: Json = False,
 ) -> int:
-    """Go on with a run where it was cut off."""
+    """Go on with a run where it was cut off. What was to be approved still is; secrets are given anew."""
     from ...agent import Agent
+    from ..wiring import parse_secrets
 
-    settings = {"max_steps": max_steps} if max_steps is not None else {}
+    settings: dict[str, Any] = {"secrets": parse_secrets(secret or ())}
+    settings |= {"max_steps": max_steps} if max_steps is not None else {}
     return 0 if show_run(Agent.from_run(folder, model, **settings), as_json).success else 1
 
 
