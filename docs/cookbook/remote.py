@@ -1,6 +1,7 @@
-"""A model on another machine: vLLM, SGLang or `saccade serve`. This machine loads no torch, and needs none.
+r"""A model on another machine: vLLM, SGLang or `saccade serve`. This machine loads no torch, and needs none.
 
-    vllm serve Qwen/Qwen3.5-4B --reasoning-parser qwen3                # there
+    vllm serve Qwen/Qwen3.5-4B --reasoning-parser qwen3 \
+        --enable-auto-tool-choice --tool-call-parser qwen3_coder       # there
     SERVER=http://gpu:8000/v1 python docs/cookbook/remote.py           # here
 
 Without SERVER, `saccade serve` on this machine stands in, with the built-in model.
