@@ -72,7 +72,7 @@ def test_the_readmes_program_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (program,) = blocks(README, "python")
     monkeypatch.chdir(tmp_path)
     with Shop() as shop:
-        here = program.replace("http://127.0.0.1:8000", shop.url).replace("browser=", "max_steps=2, browser=")
+        here = program.replace("http://127.0.0.1:8000", shop.url).replace("browser=", "max_steps=1, browser=")
         assert shop.url in here
         exec(compile(here, "README.md", "exec"), {})
     assert re.fullmatch(r"(True|False) .+ runs/\S+\n", capsys.readouterr().out)
