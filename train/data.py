@@ -121,7 +121,7 @@ def encode_turn(
     prompt = f"{turn.user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
     thought, answer = f"{turn.thought}\n</think>", f"\n\n{call_text(turn.action)}<|im_end|>"
     draw = rng.random() if rng else 1.0
-    if rng and draw < quiet:
+    if rng and (turn.quiet or draw < quiet):
         prompt += "\n</think>"
     elif rng and draw < quiet + GARBLED and "coordinate" in turn.action and "'" in turn.thought:
         prompt += f"{garbled(turn.thought, rng)}\n</think>"
