@@ -12,7 +12,7 @@ from saccade.agent.scripted import ScriptedModel
 from saccade.errors import InputError
 from saccade.evals import miniwob
 from saccade.evals.apps.fetch import NotFetchedError
-from saccade.evals.modes import interval
+from saccade.evals.modes import end_of_axis, interval
 from saccade.tools import Browser
 
 PAGE = (
@@ -115,6 +115,13 @@ def test_modes_are_compared_on_the_same_tasks(folder, tmp_path):
     figure = (out / "modes.svg").read_text()
     assert figure.count("<circle") == 6  # each mode in both panels
     assert figure in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("value", [0, 0.07, 1, 9.5, 86, 260, 1999])
+def test_an_axis_ends_beyond_its_last_point(value):
+    end = end_of_axis(value)
+    assert 1.15 * value <= end <= 2.5 * value + 1
+    assert len(f"{end / 4:g}".replace(".", "").strip("0")) <= 2
 
 
 @pytest.mark.parametrize(("right", "total"), [(1, 10), (5, 10), (39, 40), (130, 200)])
