@@ -1,4 +1,7 @@
-"""An evaluation as one HTML page: the table, and every failure with its screenshot. Knows results alone."""
+"""An evaluation as one HTML page: the table, the weakest skills, every failure with its screenshot.
+
+Knows results alone.
+"""
 
 import base64
 import html
@@ -12,6 +15,7 @@ from PIL import Image
 from .results import Result, by_kind, share
 
 WIDTH_PX = 480
+WEAKEST, SHOWN = 10, 3  # kinds that come first, and pictures of each
 STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
@@ -23,20 +27,46 @@ STYLE = (
 )
 
 
-def write_report(path: Path, title: str, results: Sequence[Result], facts: Mapping[str, Any]) -> Path:
-    """`facts` stand under the title. Pictures are part of the file."""
+def write_report(
+    path: Path, title: str, results: Sequence[Result], facts: Mapping[str, Any], figure: str = ""
+) -> Path:
+    """`facts` stand under the title, then `figure`, as SVG. Pictures are part of the file, each once."""
     failures = [result for result in results if not result["right"]]
+    weakest = weakest_kinds(results)
+    first = [result for rows in weakest.values() for result in rows]
+    others = [result for result in failures if result not in first]
     rows = [*by_kind(results).items(), ("all", list(results))]
     table = "".join(_row(kind, them) for kind, them in rows)
     lines = "".join(f"<p><small>{_safe(name)}: {_safe(value)}</small>" for name, value in facts.items())
-    cards = "".join(_card(result, path.parent) for result in failures)
+    weak = "".join(_weak(kind, results, rows, path.parent) for kind, rows in weakest.items())
+    cards = "".join(_card(result, path.parent) for result in others)
+    title_of_rest = (
+        f"The other {len(others)} of {len(failures)} failures" if weak else f"{len(failures)} failures"
+    )
     path.write_text(
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{_safe(title)}</title>"
         f"<style>{STYLE}</style><h1>{_safe(title)}</h1>{lines}<table><tr><th>kind<th>tasks<th>right{table}</table>"
-        f"<h2>{len(failures)} failures</h2><ul>{cards}</ul></html>\n",
+        f"{figure}{weak and '<h2>The weakest</h2>'}{weak}<h2>{title_of_rest}</h2><ul>{cards}</ul></html>\n",
         "utf-8",
     )
     return path
+
+
+def weakest_kinds(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Those with the smallest share of right ones, and their first failures; none if there is one kind."""
+    kinds = by_kind(results)
+    order = sorted(kinds, key=lambda kind: share(result["right"] for result in kinds[kind]))
+    wrong = {
+        kind: [result for result in kinds[kind] if not result["right"]][:SHOWN] for kind in order[:WEAKEST]
+    }
+    return {kind: rows for kind, rows in wrong.items() if rows} if len(kinds) > 1 else {}
+
+
+def _weak(kind: str, results: Sequence[Result], rows: Sequence[Result], folder: Path) -> str:
+    them = [result for result in results if str(result["kind"]) == kind]
+    right = sum(bool(result["right"]) for result in them)
+    cards = "".join(_card(result, folder) for result in rows)
+    return f"<h3>{_safe(kind)}: {right} of {len(them)} right</h3><ul>{cards}</ul>"
 
 
 def _row(kind: str, results: Sequence[Result]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from saccade.agent import Agent, Run
-from saccade.agent.protocol import ChatModel
+from saccade.agent.protocol import ChatModel, Thinking
 from saccade.errors import InputError, SaccadeError
 from saccade.tools import Browser
 
@@ -49,6 +49,7 @@ async def play(
     parallel: int,
     tell: Tell,
     max_steps: int = 20,
+    thinking: Thinking = "auto",
 ) -> list[Result]:
     """One result per task, each in a browser of its own; the runs are kept in `out`."""
     with served(place) as site:
@@ -59,7 +60,8 @@ async def play(
             browser = Browser(url, tuple(viewport) if viewport else None)
             limit = task.get("max_steps", max_steps)
             folder = fresh(out / str(task["id"]))
-            agent = Agent(task["task"], model, browser, until=task.get("until"), max_steps=limit, out=folder)
+            shared = {"until": task.get("until"), "max_steps": limit, "out": folder, "thinking": thinking}
+            agent = Agent(task["task"], model, browser, **shared)
             return await result_of(agent, task["task"], task.get("kind", "task"), out)
 
         items = [(str(task["id"]), task) for task in tasks]
@@ -102,6 +104,7 @@ def facts_of(run: Run, out: Path) -> Result:
         "steps": len(run.steps),
         "seconds": round(run.seconds, 3),
         "tokens": run.usage.prompt_tokens + run.usage.output_tokens,
+        "written": run.usage.output_tokens,
         "action": run.steps[-1].describe() if run.steps else None,
         "thought": run.steps[-1].thought if run.steps else None,
         "run": run.folder.name,

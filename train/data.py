@@ -33,8 +33,16 @@ class PageStream(IterableDataset):
     """Endless pieces of PAGES scenes with their turns, as numpy arrays. `progress` (0..1) is written by the trainer:
     first mostly single clauses about what the page shows, then more and more of journeys."""
 
-    def __init__(self, shape: Shape, seed: int, split: str = "train", progress: "Synchronized | None" = None):
+    def __init__(
+        self,
+        shape: Shape,
+        seed: int,
+        split: str = "train",
+        progress: "Synchronized | None" = None,
+        thoughts: bool = True,
+    ):
         self.shape, self.seed, self.split, self.progress = shape, seed, split, progress
+        self.thoughts = thoughts
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray | str]]:
         torch.set_num_threads(1)
@@ -45,7 +53,7 @@ class PageStream(IterableDataset):
         while True:
             base = self.seed * 1_000_000_007 + number * PAGES
             scenes = renderer.render([base + i for i in range(PAGES)], self.split)
-            yield piece(scenes, base, self.split, self._bucket(base), tokenizer)
+            yield piece(scenes, base, self.split, self._bucket(base), tokenizer, self.thoughts)
             number += workers
 
     def _bucket(self, seed: int) -> str:
@@ -54,13 +62,17 @@ class PageStream(IterableDataset):
         return random.Random(seed).choices(list(SHARES), weights)[0]
 
 
-def piece(scenes: list[Scene], seed: int, split: str, bucket: str, tokenizer: Tokenizer) -> dict:
+def piece(
+    scenes: list[Scene], seed: int, split: str, bucket: str, tokenizer: Tokenizer, thoughts: bool = True
+) -> dict:
     turns_per_page, tokens = BUCKETS[bucket]
     ids = np.zeros((len(scenes), turns_per_page, tokens), np.int32)
     targets = np.full_like(ids, -100)
     boxes = np.zeros((len(scenes), turns_per_page, 4), np.float32)
     for i, scene in enumerate(scenes):
-        for j, (turn, prompt, answer) in enumerate(_turns(scene, seed + i, split, bucket, tokenizer)):
+        for j, (turn, prompt, answer) in enumerate(
+            _turns(scene, seed + i, split, bucket, tokenizer, thoughts)
+        ):
             whole = prompt + answer
             ids[i, j, : len(whole)] = whole
             targets[i, j, len(prompt) - 1 : len(whole) - 1] = answer
@@ -77,7 +89,7 @@ def piece(scenes: list[Scene], seed: int, split: str, bucket: str, tokenizer: To
 
 
 def _turns(
-    scene: Scene, seed: int, split: str, bucket: str, tokenizer: Tokenizer
+    scene: Scene, seed: int, split: str, bucket: str, tokenizer: Tokenizer, thoughts: bool
 ) -> list[tuple[Turn, list[int], list[int]]]:
     """Turns that fit the bucket; the long bucket prefers long ones."""
     count, limit = BUCKETS[bucket]
@@ -86,7 +98,12 @@ def _turns(
     made: list[tuple[Turn, list[int], list[int]]] = []
     for _ in range(count * 4):
         turn = next(drawn, None) or writer.turn()
-        prompt, answer = encode_turn(turn, tokenizer, rng if split == "train" else None)
+        prompt, answer = encode_turn(
+            turn,
+            tokenizer,
+            rng if split == "train" or not thoughts else None,
+            quiet=QUIET if thoughts else 1.0,
+        )
         if len(prompt) + len(answer) <= limit:
             made.append((turn, prompt, answer))
         if len(made) == count * (3 if bucket == "long" else 1):
@@ -97,16 +114,16 @@ def _turns(
 
 
 def encode_turn(
-    turn: Turn, tokenizer: Tokenizer, rng: random.Random | None = None
+    turn: Turn, tokenizer: Tokenizer, rng: random.Random | None = None, quiet: float = QUIET
 ) -> tuple[list[int], list[int]]:
-    """Prompt after the screenshot, and answer, in the wire format of the chat template. With `rng`, the thought is at
-    times left out or garbled, and belongs to the prompt."""
+    """Prompt after the screenshot, and answer, in the wire format of the chat template. With `rng`, the thought is
+    left out of a share (`quiet`) or garbled, and belongs to the prompt."""
     prompt = f"{turn.user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
     thought, answer = f"{turn.thought}\n</think>", f"\n\n{call_text(turn.action)}<|im_end|>"
     draw = rng.random() if rng else 1.0
-    if rng and draw < QUIET:
+    if rng and (turn.quiet or draw < quiet):
         prompt += "\n</think>"
-    elif rng and draw < QUIET + GARBLED and "coordinate" in turn.action and "'" in turn.thought:
+    elif rng and draw < quiet + GARBLED and "coordinate" in turn.action and "'" in turn.thought:
         prompt += f"{garbled(turn.thought, rng)}\n</think>"
     else:
         answer = thought + answer

@@ -70,7 +70,10 @@ def task_for(scene: Scene, seed: int, kind: str) -> dict | None:
         is_named = element.name and element.name.lower() in clause.text.lower()
         if kind == "described" and (is_named or step.action["action"] != "left_click"):
             continue
-        row = {"task": writer.say.join([clause.text]), "kind": kind if kind == "described" else element.role}
+        row = {
+            "task": writer.say.join([clause.text]),
+            "kind": f"{element.role}, described" if kind == "described" else element.role,
+        }
         return row | {"target": element.id, "text": step.action.get("text")}
     return None
 

@@ -104,7 +104,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "[my|the|our|his|her] {n} is {t}",
          "[let|make] {n} [be |]{t}",
          "[key in|insert|add|provide|supply|submit|input] {t} [in|into|for|as] {x}",
-         "[type|write|enter] [the words|the text|the value|] {t} [in|into|under] {x}",
+         "[type|write|enter] [the words |the text |the value |]{t} [in|into|under] {x}",
          "[click|go to|select] {x} and [type|enter|write] {t}",
          "{t} [goes|belongs] [in|into] {x}",
          "[put|have] {t} [in|under|as] {n}",

@@ -18,13 +18,14 @@ CONTROL_NAMES = ("im_start", "im_end", "vision_start", "vision_end", "image_pad"
 @dataclass(frozen=True)
 class Shape:
     """`attention_at`: the decoder layers that are full attention, one in four. Not the last: a layer that finds the
-    target leaves later ones the work of saying where it is."""
+    target leaves later ones the work of saying where it is. `deepstack`: two taps of the encoder into the decoder."""
 
     patch: int
     hidden: int = 256
     vision_depth: int = 6
     decoder_depth: int = 8
     attention_at: tuple[int, ...] = (2, 6)
+    deepstack: bool = True
 
     @property
     def rows(self) -> int:
@@ -93,7 +94,7 @@ class Shape:
             "out_hidden_size": self.hidden,
             "num_position_embeddings": 2304,
             "in_channels": 3,
-            "deepstack_visual_indexes": [self.vision_depth // 3 - 1, 2 * self.vision_depth // 3 - 1],
+            "deepstack_visual_indexes": [self.vision_depth * k // 3 - 1 for k in (1, 2) if self.deepstack],
             "hidden_act": "gelu_pytorch_tanh",
         }
         return {

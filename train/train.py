@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from .ablation import PARTS, shape_without, weights_without
 from .branches import branch_layer
 from .data import PAGES, PageStream, ahead, batches, loader, to_device
 from .model import Trainee, balance_routers
@@ -41,7 +42,7 @@ def train(team: Team, args: argparse.Namespace) -> None:
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(args.seed)
     balance_routers()
-    trainee = Trainee(make_tokenizer(), SHAPES[args.shape]).to(team.device)
+    trainee = Trainee(make_tokenizer(), shape_without(SHAPES[args.shape], args.without)).to(team.device)
     trainee.trains_mtp, trainee.shares_prefix = args.mtp, args.shared
     optimizers = make_optimizers(trainee, args.lr)
     state = _resume(args, team, trainee, optimizers)
@@ -63,10 +64,11 @@ def train(team: Team, args: argparse.Namespace) -> None:
 def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
     progress = Value("d", state["seconds"] / (60 * args.of))
     seed = 1000 * (args.seed + state["unit"]) + team.rank
-    pages = PageStream(trainee.shape, seed, "train", progress)
+    thoughts = "thoughts" not in args.without
+    pages = PageStream(trainee.shape, seed, "train", progress, thoughts)
     workers = max(1, args.workers // team.size)
     stream = ahead(batches(loader(pages, workers), args.pages))
-    held_out = batches(loader(PageStream(trainee.shape, 4242, "heldout"), 1), args.pages)
+    held_out = batches(loader(PageStream(trainee.shape, 4242, "heldout", None, thoughts), 1), args.pages)
     checks = [next(held_out) for _ in range(args.checks)]
     del held_out
     log = Log(args.out / f"log-{state['unit']}.jsonl", team)
@@ -101,9 +103,10 @@ def _step(args, team: Team, trainee: Trainee, optimizers, arrays: dict, lr: floa
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("base_lr", group["lr"]) * lr
         optimizer.zero_grad(set_to_none=True)
+    weights = weights_without(WEIGHTS, args.without)
     with torch.autocast(team.device.type, torch.bfloat16):
         losses, measures = trainee(batch)
-        total = torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     total.backward()
     team.average_gradients(list(trainee.parameters()))
     torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
@@ -246,6 +249,7 @@ def _arguments() -> argparse.Namespace:
         default=True,
         help="branches share the prefix's keys",
     )
+    add("--without", choices=PARTS, nargs="*", default=(), help="parts left out (train.ablation)")
     add("--gpus", type=int, default=max(1, torch.cuda.device_count()), help="processes, one per GPU")
     add("--pages", type=_multiple_of_pages, default=16, help="pages per step and process")
     add("--workers", type=int, default=14, help="processes that render, over all GPUs")

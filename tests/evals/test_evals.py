@@ -1,6 +1,7 @@
 """The evaluations on the command line, with a scripted model: judged by the page, resumable, reported."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from saccade.agent.scripted import ScriptedModel
 from saccade.errors import InputError
 from saccade.evals import miniwob
 from saccade.evals.apps.fetch import NotFetchedError
+from saccade.evals.modes import end_of_axis, interval
 from saccade.tools import Browser
 
 PAGE = (
@@ -61,7 +63,8 @@ def test_grounding(folder, tmp_path):
     assert [result["right"] for result in results] == [True, False, True]
     assert (summary["click_hit"], summary["text_exact"], summary["right"]) == (0.5, 1.0, 0.6667)
     report = (tmp_path / "out" / "report.html").read_text()
-    assert "1 failures" in report
+    assert "click: 1 of 2 right" in report, "the weakest skill comes first"
+    assert "The other 0 of 1 failures" in report
     assert "Click the field" in report
     assert "<b>Press</b>" not in report, "what a model writes is escaped"
     assert "src='data:image/webp;base64," in report
@@ -92,6 +95,43 @@ def test_tasks_are_judged_by_the_page(folder, tmp_path):
     assert summary["right"] == 0.3333
     assert (out / "press" / "journal.jsonl").exists()
     assert "cannot open http://127.0.0.1:9/" in (out / "report.html").read_text()
+
+
+def test_modes_are_compared_on_the_same_tasks(folder, tmp_path):
+    lines(
+        folder / "tasks.jsonl",
+        {"id": "press", "task": "Press it", "page": "page.html", "until": "n == 1"},
+        {"id": "never", "task": "Press it", "page": "page.html", "until": "n < 0"},
+    )
+    model, out = lines(tmp_path / "model.jsonl", *(TOP, TOP, DONE) * 3), tmp_path / "out"
+    results, summary = told(saccade("eval", "modes", folder, "--model", model, "--out", out, "--json"))
+    assert len(results) == 6
+    assert list(summary["modes"]) == ["fast", "auto", "deep"]
+    for row in summary["modes"].values():
+        assert row["low"] < row["right"] == 0.5 < row["high"]
+        assert row["steps"] > 0
+    journal = (out / "fast" / "press" / "run.json").read_text()
+    assert json.loads(journal)["thinking"] == "fast"
+    figure = (out / "modes.svg").read_text()
+    assert figure.count("<circle") == 6  # each mode in both panels
+    assert figure in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("value", [0, 0.07, 1, 9.5, 86, 260, 1999])
+def test_an_axis_ends_beyond_its_last_point(value):
+    end = end_of_axis(value)
+    assert 1.15 * value <= end <= 2.5 * value + 1
+    assert len(f"{end / 4:g}".replace(".", "").strip("0")) <= 2
+
+
+@pytest.mark.parametrize(("right", "total"), [(1, 10), (5, 10), (39, 40), (130, 200)])
+def test_interval_of_a_share(right, total):
+    """Its ends are the shares from which what was seen is z standard errors away."""
+    ends = interval(right, total)
+    for end in ends:
+        assert abs(right / total - end) == pytest.approx(1.96 * math.sqrt(end * (1 - end) / total))
+    assert ends[0] < right / total < ends[1]
+    assert interval(0, total)[0] == 0
 
 
 @pytest.mark.parametrize(

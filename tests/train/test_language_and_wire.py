@@ -1,13 +1,18 @@
 """What training writes is what the product reads: history text, calls, tokens."""
 
 import random
+import re
+from collections import Counter
 
 import pytest
 from saccade.agent.memory import snapshot_text as agents_text
 from saccade.model.calls import parse_reply
 from saccade.tools import computer_use_schema, parse_action
 
-from train.tasks import snapshot_text
+from train.render import Renderer
+from train.shape import SHAPES
+from train.tasks import TaskWriter, snapshot_text
+from train.tasks.wordless import wordless
 from train.tokenizer import call_text, make_tokenizer
 from train.words import NOUNS, Words, is_held_out
 
@@ -35,6 +40,25 @@ def test_calls_survive_the_wire(call):
     assert reply.thought == "Why"
     action = parse_action(reply.calls[0].name, reply.calls[0].arguments)
     assert {k: list(v) if isinstance(v, tuple) else v for k, v in action.arguments().items()} == call
+
+
+def test_deeds_are_told_as_the_agent_tells_them():
+    """A history without thoughts has the very lines that the product writes for such steps."""
+    renderer, told = Renderer(8, SHAPES["trial"]), Counter()
+    for seed, scene in enumerate(renderer.render(list(range(8)))):
+        see = TaskWriter(scene, random.Random(seed), "train").see
+        for turn in TaskWriter(scene, random.Random(seed), "train").named(40):
+            action = parse_action("computer_use", turn.action)
+            if turn.action["action"] in ("terminate", "answer", "ask_user"):
+                continue
+            ours, theirs = wordless([turn.thought], see)[0], action.describe()
+            if turn.action["action"] == "left_click" and "coordinate" in turn.action:
+                assert re.sub(r"\d+", "0", ours) == re.sub(r"\d+", "0", theirs), turn
+            else:
+                assert re.sub(r"\(\d+, \d+\)", "", ours) == re.sub(r"\(\d+, \d+\)", "", theirs), turn
+            told[turn.action["action"]] += 1
+    renderer.close()
+    assert min(told[name] for name in ("left_click", "type", "key", "scroll", "mouse_move")) > 0, told
 
 
 def test_tokens_give_back_every_text():

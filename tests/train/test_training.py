@@ -9,6 +9,7 @@ from PIL import Image
 from saccade.model.config import ModelConfig
 from saccade.vision.preprocessing import ImageProcessor
 
+from train.ablation import last_check, shape_without, table, weights_without
 from train.data import BUCKETS, encode_turn, piece, places, to_device
 from train.export import export
 from train.model import Trainee, cells_in, patchify, soft_number
@@ -188,3 +189,41 @@ def test_a_team_averages_gradients_and_agrees(tmp_path):
         assert first.tolist() == [0.5] * 3
         assert second.tolist() == [[0.5, 0.5]] * 2
         assert agreed == 5.0
+
+
+def test_a_model_without_deepstack_learns_as_well(scene):
+    """No tap, no merger; every parameter that is left gets its gradient."""
+    trainee = Trainee(make_tokenizer(), shape_without(SMALL, ["deepstack"]))
+    assert len(trainee.model.visual.deepstack_merger_list) == 0
+    losses, _ = trainee(one_batch(scene, 3))
+    torch.stack(list(losses.values())).sum().backward()
+    unmoved = [name for name, p in trainee.model.visual.named_parameters() if p.grad is None]
+    assert not unmoved
+
+
+def test_no_weight_but_the_pointers_is_lost_without_them():
+    weights = {"token": 1.0, "x": 0.5, "point": 0.5, "look": 0.5}
+    assert weights_without(weights, ["pointer"]) == {"token": 1.0, "x": 0.5, "point": 0.0, "look": 0.0}
+    assert weights_without(weights, ["thoughts"]) == weights
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_without_thoughts_every_answer_begins_with_its_call(scene, split):
+    tokenizer = make_tokenizer()
+    arrays = piece([scene], 5, split, "named", tokenizer, thoughts=False)
+    answers = [targets[targets != -100] for targets in arrays["targets"][0]]
+    said = [tokenizer.decode(a.tolist(), skip_special_tokens=False) for a in answers if len(a)]
+    assert said
+    assert all(text.startswith("\n\n<tool_call>") for text in said)
+
+
+def test_a_table_of_what_parts_are_worth(tmp_path):
+    rows = [
+        {"step": 50, "loss_token": 1.0},
+        {"step": 100, "held_out": {"read": 0.5, "point": 0.25, "hit": 0.2, "exact": 0.1}},
+    ]
+    (tmp_path / "log-0.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"step": 120}]))
+    assert (
+        table({"everything": last_check(tmp_path)}).splitlines()[-1]
+        == "| everything | 100 | 50.0% | 25.0% | 20.0% | 10.0% |"
+    )

@@ -40,7 +40,7 @@ def form(b: Builder) -> str:
     ends = [b.button(submit, form=number, concept=concept)]
     if b.chance(0.35):
         ends.append(b.button(b.rng.choice(["Cancel", "Reset", "Back", "Clear", b.words.command()]), "btn2"))
-    columns = "grid" if style != "inline" and len(names) > 2 and b.chance(0.25) else ""
+    columns = "grid" if style == "stack" and len(names) > 2 and b.chance(0.25) else ""
     title = f"<h2>{esc(b.words.cased(b.words.thing()))}</h2>" if b.chance(0.6) else ""
     return (
         f'<div class="block {b.rng.choice(["", "panel"])}">{title}<div class="{columns}">{"".join(rows)}</div>'

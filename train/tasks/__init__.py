@@ -18,6 +18,7 @@ from .obstacles import asked, in_the_way, missing, out_of_sight
 from .pointing import press, set_state
 from .reading import answering, copying
 from .sight import Sight
+from .wordless import wordless
 
 __all__ = ["Clause", "Step", "TaskWriter", "Turn", "relative_centre", "snapshot_text"]
 
@@ -39,6 +40,7 @@ TOLD_DONE, TOLD_LAST = (
     0.4,
 )  # how often the history says of a click that it was made; of the last of a task
 SHORT = 58  # tokens of text, history and step: with the scaffolding about 80
+WORDLESS = 0.15  # of histories tell deeds instead of thoughts
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
 
@@ -270,7 +272,9 @@ class TaskWriter:
 
     def _turn(self, clauses: list[Clause], lines: list[str], step: Step, kind: str) -> Turn:
         text = self.say.join([c.text for c in clauses])
-        return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind)
+        quiet = bool(lines) and self.rng.random() < WORDLESS
+        lines = wordless(lines, self.see) if quiet else lines
+        return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind, quiet)
 
     def _pick_element(self) -> Element:
         """Fields and odd roles more often than their number, so that every skill is practised."""

@@ -46,11 +46,14 @@ class Clause:
 
 @dataclass
 class Turn:
+    """`quiet`: the history tells no thoughts, so that this step has none either."""
+
     user: str
     thought: str
     action: dict
     box: Box | None
     kind: str
+    quiet: bool = False
 
 
 def snapshot_text(task: str, lines: list[str]) -> str:

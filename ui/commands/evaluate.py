@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from .batch import Bar, Parallel
-from .options import Json, Model
+from .options import Json, Model, Thinking
 
 Out = Annotated[Path | None, typer.Option(help="Folder of results; what is there is not done again.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first tasks.")]
+MaxSteps = Annotated[int, typer.Option(min=1, help="Where a task does not say.")]
 AtLeast = Annotated[float, typer.Option(min=0, max=1, help="Exit with 1 below this share of right ones.")]
 group = typer.Typer(
     help="Measure a model: one action on held-out pages, whole tasks, real applications, MiniWoB++."
@@ -52,7 +53,8 @@ def tasks(
     out: Out = None,
     parallel: Parallel = 1,
     limit: Limit = None,
-    max_steps: Annotated[int, typer.Option(min=1, help="Where a task does not say.")] = 20,
+    max_steps: MaxSteps = 20,
+    thinking: Annotated[Thinking, typer.Option(help="How much to think per step.")] = Thinking.auto,
     at_least: AtLeast = 0.0,
     as_json: Json = False,
 ) -> int:
@@ -64,13 +66,44 @@ def tasks(
     out = out or Path("runs/tasks")
 
     def play(model: Any, tell: Any) -> Awaitable[list[dict[str, Any]]]:
-        return it.play(place, found, model, out, parallel, tell, max_steps)
+        return it.play(place, found, model, out, parallel, tell, max_steps, thinking.value)
 
     results = conduct(len(found), as_json, play, model)
     summary = {"tasks": len(results), "right": share(each["right"] for each in results)}
     table = kinds_table(results, "Tasks: judged by the page's own state")
-    facts = {"model": model, "set": str(place)}
+    facts = {"model": model, "set": str(place), "thinking": thinking.value}
     return tell_of("Tasks", results, summary, table, facts, out, at_least, as_json)
+
+
+@group.command()
+def modes(
+    place: Annotated[Path, typer.Argument(metavar="SET", help="A folder with tasks.jsonl, or such a file.")],
+    model: Model = "builtin",
+    out: Out = None,
+    parallel: Parallel = 1,
+    limit: Limit = None,
+    max_steps: MaxSteps = 20,
+    at_least: AtLeast = 0.0,
+    as_json: Json = False,
+) -> int:
+    """The same tasks thinking fast, auto and deep: success against tokens and seconds, with a plot."""
+    from ...evals import modes as it
+    from ...evals.results import share
+    from ...evals.tasks import read_tasks
+
+    found = read_tasks(place)[:limit]
+    out = out or Path("runs/modes")
+
+    def play(model: Any, tell: Any) -> Awaitable[list[dict[str, Any]]]:
+        return it.play(place, found, model, out, parallel, tell, max_steps)
+
+    results = conduct(len(found) * len(it.MODES), as_json, play, model)
+    measured = it.measures(results)
+    summary = {"tasks": len(found), "right": share(each["right"] for each in results), "modes": measured}
+    figure = it.draw(measured)
+    (out / "modes.svg").write_text(figure, "utf-8")
+    facts, table = {"model": model, "set": str(place)}, it.modes_table(measured)
+    return tell_of("Thinking", results, summary, table, facts, out, at_least, as_json, figure)
 
 
 @group.command()
@@ -173,13 +206,14 @@ def tell_of(
     out: Path,
     at_least: float,
     as_json: bool,
+    figure: str = "",
 ) -> int:
     """The summary on stdout, in JSON or as a table, and the report beside the results."""
     from rich.console import Console
 
     from ...evals.report import write_report
 
-    report = write_report(out / "report.html", title, results, {**facts, **summary})
+    report = write_report(out / "report.html", title, results, {**facts, **summary}, figure)
     (out / "summary.json").write_text(json.dumps({**facts, **summary}, indent=2) + "\n", "utf-8")
     if as_json:
         print(json.dumps({"event": "summary", **facts, **summary}, ensure_ascii=False))
