@@ -8,6 +8,7 @@ enough, the older turns become one line each. Notes that the model took stay.
 from typing import Any
 
 from ..tools.observation import Observation
+from ..vision.still import Still
 from .memory import image_part, text_part, user
 from .run import Step
 from .usertools import Tool, make_tool
@@ -55,7 +56,8 @@ class ConversationMemory:
 
     def see(self, observation: Observation) -> list[dict]:
         self._seen += 1
-        self._open["content"] += [text_part(self._describe(observation)), image_part(observation.image)]
+        shown = image_part(Still.of(observation.image))
+        self._open["content"] += [text_part(self._describe(observation)), shown]
         self._messages.append(self._open)
         self._open = user()
         self._forget()

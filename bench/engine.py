@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 from saccade.model.engine import Engine
+from saccade.vision.still import Still
 
 from ._checkpoint import make_checkpoint
 
@@ -200,9 +201,10 @@ def in_a_process(*options: Any) -> Any:
 
 
 def conversation(steps: int) -> list[dict]:
+    """As the agent's memory holds it: the screenshot of a step is the same object in all later ones."""
     talk = []
     for step in range(steps):
-        seen = {"type": "image", "image": screenshot(step)}
+        seen = {"type": "image", "image": Still.of(screenshot(step))}
         told = {"type": "text", "text": f"Step {step}. " + "What the page says now. " * 4}
         done = f"I did step {step}. " + "And this is why. " * 3
         talk += [{"role": "user", "content": [seen, told]}, {"role": "assistant", "content": done}]

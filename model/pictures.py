@@ -13,6 +13,7 @@ import torch
 from ..errors import InputError
 from ..vision.encoder import VisionFeatures
 from ..vision.processor import Processor, Visual
+from ..vision.still import name_of
 from ..vision.video import Video
 from .vlm import VisionLanguageModel
 
@@ -68,12 +69,10 @@ class PictureCache:
 
 
 def _name(visual: Visual) -> bytes:
-    """A hash of the pixels."""
-    frames = visual.frames if isinstance(visual, Video) else (visual,)
-    digest = hashlib.sha1(f"{type(visual).__name__} {frames[0].size}".encode(), usedforsecurity=False)
-    for frame in frames:
-        digest.update(frame.tobytes())
-    return digest.digest()
+    if isinstance(visual, Video):
+        # Of one frame, it is another thing than a picture.
+        return hashlib.sha1(b"video" + name_of(*visual.frames), usedforsecurity=False).digest()
+    return name_of(visual)
 
 
 def nbytes(features: VisionFeatures) -> int:

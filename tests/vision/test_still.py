@@ -1,0 +1,94 @@
+"""A picture that keeps its name: the same pixels, the same name, however they came about."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from saccade.vision.still import Still, name_of
+
+DARK = (1, 2, 3)
+
+
+def noise(seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 20, 3), dtype=np.uint8))
+
+
+def fresh(image: Image.Image) -> bytes:
+    """The name that its pixels deserve."""
+    return name_of(Image.frombytes(image.mode, image.size, image.tobytes()))
+
+
+def test_it_is_the_picture_and_has_its_name():
+    image = noise()
+    still = Still.of(image)
+    assert np.array_equal(np.asarray(still), np.asarray(image))
+    assert still.name == name_of(still) == name_of(image)
+    assert Still.of(still) is still
+
+
+def test_its_pixels_are_read_once(monkeypatch: pytest.MonkeyPatch):
+    still = Still.of(noise())
+    monkeypatch.setattr(Still, "tobytes", lambda *_: pytest.fail("the pixels are read again"))
+    assert name_of(still) == name_of(noise())
+
+
+def test_names_tell_pixels_sizes_and_modes_apart():
+    image = noise()
+    turned = Image.frombytes("RGB", image.size[::-1], image.tobytes())
+    grey = Image.frombytes("L", (60, 12), image.tobytes())
+    assert len({Still.of(each).name for each in (image, noise(1), turned, grey)}) == 4
+
+
+def test_changing_the_original_leaves_it_alone():
+    image = noise()
+    access, pen, still = image.load(), ImageDraw.Draw(image), Still.of(image)
+    name = still.name
+    access[0, 0] = DARK  # type: ignore[index]
+    pen.line((0, 0, 19, 11), DARK)
+    image.paste(DARK, (2, 2, 9, 9))
+    assert still.name == name == fresh(still) != name_of(image)
+
+
+CHANGES: dict[str, Callable[[Image.Image], object]] = {
+    "putpixel": lambda it: it.putpixel((0, 0), DARK),
+    "paste": lambda it: it.paste(DARK, (2, 2, 9, 9)),
+    "draw": lambda it: ImageDraw.Draw(it).rectangle((2, 2, 9, 9), DARK),
+    "putdata": lambda it: it.putdata([DARK] * 240),
+    "putalpha": lambda it: it.putalpha(7),
+    "thumbnail": lambda it: it.thumbnail((6, 6)),
+    "frombytes": lambda it: it.frombytes(bytes(720)),
+    "setstate": lambda it: it.__setstate__(noise(5).__getstate__()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_one_has_another_name(change: Callable[[Image.Image], object]):
+    still = Still.of(noise())
+    before = still.name
+    change(still)
+    first = still.name
+    assert first == fresh(still) != before
+    pixels = still.load()
+    assert pixels is not None
+    pixels[1, 1] = (9, 9, 9, 9)[: len(still.getbands())]
+    assert still.name == fresh(still) != first
+
+
+def test_its_pixels_cannot_be_reached_behind_its_back():
+    pixels = Still.of(noise()).load()
+    assert pixels is not None
+    with pytest.raises((TypeError, ValueError), match=r"(?i)read-?only"):
+        pixels[0, 0] = DARK
+    assert not np.asarray(Still.of(noise())).flags.writeable
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_copy_may_be_changed(again: Callable[[Still], Still]):
+    still = Still.of(noise())
+    other = again(still)
+    assert name_of(other) == still.name
+    other.paste(DARK, (2, 2, 9, 9))
+    assert name_of(other) == fresh(other) != still.name == fresh(still)
