@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
+import numpy as np
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
@@ -111,18 +112,18 @@ class ChatFormat:
         Raises InputError for messages that the template refuses.
         """
         text, visuals = self.render(messages, tools, thinking, video)
-        encoded = self.encode_text(text)
+        encoded = np.array(self.encode_text(text), dtype=np.int64)
         kinds = (self.placeholders.image, self.placeholders.video)
         shown = [kinds[isinstance(v, Video)] for v in visuals for _ in range(_runs(v))]
-        placed = [token for token in encoded if token in kinds]
-        if placed != shown:
+        is_visual = np.isin(encoded, kinds)
+        if encoded[is_visual].tolist() != shown:
             raise InputError(
-                f"the chat template placed {len(placed)} of {len(shown)} pictures and video frames: "
+                f"the chat template placed {is_visual.sum()} of {len(shown)} pictures and video frames: "
                 "put pictures and videos into user messages"
             )
-        counts, ids = iter([image_tokens(v) for v in visuals for _ in range(_runs(v))]), []
-        for token in encoded:
-            ids += [token] * (next(counts) if token in kinds else 1)
+        counts = np.ones_like(encoded)
+        counts[is_visual] = [image_tokens(v) for v in visuals for _ in range(_runs(v))]
+        ids = encoded.repeat(counts).tolist()
         return Prompt(ids, visuals, text.rstrip().endswith("<think>"))
 
     def render(

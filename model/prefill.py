@@ -35,14 +35,15 @@ class Prefill:
     ):
         self.model, self.pictures = model, pictures
         config = model.config
-        self.ids = torch.from_numpy(np.array([ids], dtype=np.int64)).to(model.device)
+        ids_T = np.array(ids, dtype=np.int64)
+        self.ids = torch.from_numpy(ids_T[None]).to(model.device)
         grid_thw = torch.tensor([picture.grid for picture in pictures], dtype=torch.long).view(-1, 3)
         visual = (config.image_token_id, config.video_token_id)
         positions, self.next_position = mrope_positions(
             self.ids[0], visual, grid_thw, config.vision.spatial_merge_size
         )
         self.positions = positions[:, None]
-        self.key, self._seen = _key(ids, pictures, visual)
+        self.key, self._seen = _key(ids_T, pictures, visual)
         self._messages = (np.flatnonzero(np.isin(self.key, list(stop_ids))) + 1).tolist()
         self._cuts: set[int] = set(self._messages[-1:])
         self._prefixes: PrefixCache | None = None
@@ -124,9 +125,9 @@ class Prefill:
         return _joined(parts)
 
 
-def _key(ids: Sequence[int], pictures: Sequence[Picture], visual: tuple[int, ...]) -> tuple[Key, Key]:
+def _key(ids: np.ndarray, pictures: Sequence[Picture], visual: tuple[int, ...]) -> tuple[Key, Key]:
     """Names of the tokens [T], pictures by content; and how many visual ones precede each [T + 1]."""
-    key = np.array(ids, dtype=np.int64)
+    key = ids.copy()
     is_visual = np.isin(key, visual)
     names = np.array([picture.key() for picture in pictures], dtype=np.int64)
     key[is_visual] = names.repeat([picture.tokens for picture in pictures])

@@ -6,6 +6,7 @@ Shapes: B batch, T tokens, R rotary dims (head_dim * partial_rotary_factor), 3 a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -150,6 +151,12 @@ def _misfit(tokens: int, grids: list[tuple[int, int]]) -> ContextError:
 
 
 def _grid_positions(start: int, h: int, w: int) -> Tensor:
+    return start + _grid(h, w)
+
+
+@lru_cache(maxsize=64)
+def _grid(h: int, w: int) -> Tensor:
+    """Not to be written into. Screenshots of a conversation have the same size."""
     rows = torch.arange(h).repeat_interleave(w)
     columns = torch.arange(w).repeat(h)
-    return start + torch.stack((torch.zeros_like(rows), rows, columns))
+    return torch.stack((torch.zeros_like(rows), rows, columns))

@@ -98,6 +98,23 @@ def test_attention(batch, heads, tokens, before, dim, causal):
     assert native.attention(*beside, causal=causal).equal(native.attention(q, k, v, causal))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("heads", "tokens", "dim"), [((6, 2), 450, 64), ((2, 1), 130, 256)])
+def test_attention_shares_keys(heads, tokens, dim, threads):
+    """More queries than are taken at once, behind more keys than a block has; however many threads."""
+    q, (k, v) = noise(2, heads[0], tokens, dim), noise(2, 2, heads[1], tokens + 700, dim)
+    mask = torch.ones(tokens, tokens + 700, dtype=torch.bool).tril(700)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = native.attention(q, k, v, causal=True)
+    finally:
+        torch.set_num_threads(before)
+    assert_same(found, expected)
+    assert found.equal(native.attention(q, k, v, causal=True))
+
+
 def test_attention_to_far_and_equal_scores():
     """Scores of +-400 and rows of equal ones: no overflow, and the first key counts."""
     q, k, v = 40 * noise(1, 1, 70, 16), 40 * noise(1, 1, 200, 16), noise(1, 1, 200, 16)
