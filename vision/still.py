@@ -25,9 +25,9 @@ class Still(Image.Image):
         """A copy, so that nobody holds its pixels; a Still itself."""
         if isinstance(image, Still):
             return image
-        still, state = cls(), image.__getstate__()
+        still, state = cls(), Image.Image.__getstate__(image)  # of a file, there is more to it
         still.__setstate__(state)
-        still.readonly, still._pixels, still._name = 1, still.im, _digest(image, [state[-1]])
+        still.readonly, still._pixels, still._name = 1, still.im, _digest(image, state[-1:])
         return still
 
     @property

@@ -1,6 +1,7 @@
 """A picture that keeps its name: the same pixels, the same name, however they came about."""
 
 import copy
+import io
 import pickle
 from collections.abc import Callable
 
@@ -21,8 +22,15 @@ def fresh(image: Image.Image) -> bytes:
     return name_of(Image.frombytes(image.mode, image.size, image.tobytes()))
 
 
-def test_it_is_the_picture_and_has_its_name():
-    image = noise()
+def from_file() -> Image.Image:
+    data = io.BytesIO()
+    noise().save(data, "PNG")
+    return Image.open(data)  # not read yet
+
+
+@pytest.mark.parametrize("make", [noise, from_file, lambda: noise().convert("P")])
+def test_it_is_the_picture_and_has_its_name(make: Callable[[], Image.Image]):
+    image = make()
     still = Still.of(image)
     assert np.array_equal(np.asarray(still), np.asarray(image))
     assert still.name == name_of(still) == name_of(image)
