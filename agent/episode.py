@@ -35,6 +35,7 @@ from .results import Finish
 from .run import Outcome, Run, Step, Timings
 from .secrets import Secrets
 from .state import take_state
+from .target import targets_of
 from .usertools import UseTool
 
 if TYPE_CHECKING:
@@ -188,8 +189,11 @@ class Episode:
                 return await self.execute(action, turn)
 
     async def execute(self, action: Any, turn: Turn) -> Result:
+        targets = turn.targets
+        if self.secrets.named_in(action) and self._last is not None:  # a person may have thought for long
+            targets = await targets_of(action, self.browser, self._last.geometry)
         try:
-            filled: Action = self.secrets.fill(action, self.browser.address, turn.targets)
+            filled: Action = self.secrets.fill(action, self.browser.address, targets)
             effect = await self.browser.execute(filled)
         except (ActionError, PolicyError) as error:
             return Result(error=self.secrets.scrub(str(error)))

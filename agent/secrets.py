@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from ..errors import InputError, PolicyError
 from ..tools.actions import Action, Type
-from ..tools.element import Element
+from ..tools.element import UNKNOWN, Element
 from ..tools.observation import Observation
 
 if TYPE_CHECKING:
@@ -58,12 +58,23 @@ class Secrets:
         lines = [f"{{{{{name}}}}} on {', '.join(it.hosts)}" for name, it in self._secrets.items()]
         return "You may type these placeholders; their values stay unseen: " + "; ".join(lines)
 
+    def named_in(self, action: Action) -> bool:
+        """Whether the action types one."""
+        return isinstance(action, Type) and any(it[1] in self._secrets for it in PLACE.finditer(action.text))
+
     def fill(self, action: Action, url: str, targets: Mapping[str, Element]) -> Action:
-        """The action as the browser does it. Raises PolicyError where a secret does not belong."""
+        """The action as the browser does it. What decides is where the value goes: the address of the field's
+        own frame, where that is of another origin than the page at `url`.
+
+        Raises PolicyError where a secret does not belong.
+        """
         if not isinstance(action, Type) or not self._secrets:
             return action
+        addresses = [url if it.frame is None else it.frame for it in targets.values()]
+        if not addresses:  # the focus may be nowhere, but at a point there is something
+            addresses = [url if action.coordinate is None else UNKNOWN]
         return action.model_copy(
-            update={"text": PLACE.sub(lambda it: self._value(it, url, targets), action.text)}
+            update={"text": PLACE.sub(lambda it: self._value(it, addresses), action.text)}
         )
 
     def scrub(self, text: str) -> str:
@@ -77,9 +88,13 @@ class Secrets:
         if not self._secrets:
             return seen
         values = json.dumps([secret.value for secret in self._secrets.values()])
-        boxes = await browser.inspect(f"{script()}({values})")
-        if boxes is None:  # the page is busy and does not say: nothing of it is shown
-            boxes = [(0, 0, seen.geometry.css_width, seen.geometry.css_height)]
+        boxes: list[Sequence[float]] = []
+        for told in await browser.inspect_everywhere(f"{script()}({values})"):
+            left, top = told.corner
+            if told.value is None:  # it is busy and does not say: nothing of it is shown
+                boxes.append(told.box or (0, 0, seen.geometry.css_width, seen.geometry.css_height))
+            else:
+                boxes += [(left + x, top + y, width, height) for x, y, width, height in told.value]
         return replace(
             seen,
             image=_covered(seen, boxes),
@@ -91,14 +106,14 @@ class Secrets:
             dialog=self.scrub(seen.dialog) if seen.dialog else seen.dialog,
         )
 
-    def _value(self, place: re.Match[str], url: str, targets: Mapping[str, Element]) -> str:
+    def _value(self, place: re.Match[str], addresses: Sequence[str]) -> str:
         secret = self._secrets.get(place[1])
         if secret is None:
             return place[0]
-        if any(target.foreign for target in targets.values()):
-            raise PolicyError(f"{place[0]} is not typed into a frame of another site")
-        if not any(belongs(url, host) for host in secret.hosts):
-            raise PolicyError(f"{place[0]} is not typed on {url}: it belongs to {', '.join(secret.hosts)}")
+        for address in addresses:
+            if not any(belongs(address, host) for host in secret.hosts):
+                where = f"on {address}" if address else "where the page does not say whose field it is"
+                raise PolicyError(f"{place[0]} is not typed {where}: it belongs to {', '.join(secret.hosts)}")
         return secret.value
 
 

@@ -106,7 +106,7 @@ def mrope_positions(
             if frame == len(grids) or math.prod(grids[frame]) > run:
                 raise _misfit(int(is_visual.sum()), grids)
             h, w = grids[frame]
-            blocks.append(_grid_positions(start, h, w))
+            blocks.append(start + _grid_positions(h, w))
             run, start, frame = run - h * w, start + max(h, w), frame + 1
     if frame < len(grids):
         raise _misfit(int(is_visual.sum()), grids)
@@ -150,13 +150,6 @@ def _misfit(tokens: int, grids: list[tuple[int, int]]) -> ContextError:
     )
 
 
-def _grid_positions(start: int, h: int, w: int) -> Tensor:
-    return start + _grid(h, w)
-
-
-@lru_cache(maxsize=64)
-def _grid(h: int, w: int) -> Tensor:
-    """Not to be written into. Screenshots of a conversation have the same size."""
-    rows = torch.arange(h).repeat_interleave(w)
-    columns = torch.arange(w).repeat(h)
-    return torch.stack((torch.zeros_like(rows), rows, columns))
+@lru_cache(maxsize=64)  # a conversation's screenshots are of one size; nobody writes into the result
+def _grid_positions(h: int, w: int) -> Tensor:
+    return torch.stack(torch.meshgrid(*map(torch.arange, (1, h, w)), indexing="ij")).flatten(1)

@@ -26,7 +26,7 @@ from .dialogs import draw
 from .element import Element
 from .execute import full_url, perform
 from .files import write_privately
-from .find import element_at, find_element, focused_element
+from .find import Told, ask_everywhere, element_at, find_element, focused_element
 from .geometry import Geometry, Point
 from .launch import Options
 from .observation import Effect, Observation
@@ -210,6 +210,11 @@ class Browser:
         if session.asks.blocking:
             return None
         return await (await session.active.world()).ask(expression)
+
+    async def inspect_everywhere(self, expression: str) -> list[Told]:
+        """As `inspect`, of the page and of each frame of another origin that can be seen."""
+        session = self._running()
+        return [Told(None)] if session.asks.blocking else await ask_everywhere(session.active, expression)
 
     async def element_at(self, point: Point) -> Element | None:
         """The control at a CSS point, through frames and open shadow roots; None when nothing answers."""

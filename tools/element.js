@@ -131,6 +131,14 @@ globalThis.saccadeElements ??= (() => {
   };
   // The element of a frame of another origin: to be asked for by its path, ending there.
   const frameAt = (path) => enter(path)?.frame ?? null;
+  // The frames of other origins that can be seen, with their boxes in this viewport.
+  const foreign = (root = document, path = [], dx = 0, dy = 0) =>
+    Array.from(everywhere(root)).filter(isFrame).flatMap((frame) => {
+      const box = frame.getBoundingClientRect(), further = [...path, selectorOf(frame)], [x, y] = cornerOf(frame);
+      if (!box.width || !box.height) return [];
+      if (frame.contentDocument) return foreign(frame.contentDocument, further, dx + x, dy + y);
+      return [{ path: further, box: [dx + box.x, dy + box.y, box.width, box.height], corner: [dx + x, dy + y] }];
+    });
   const corner = (path) => {
     const { left, top } = enter(path) ?? {};
     return left === undefined ? null : [left, top];
@@ -172,7 +180,7 @@ globalThis.saccadeElements ??= (() => {
     const [left, top] = cornerOf(el), inner = el.contentDocument, further = [...path, selectorOf(el)];
     const found = inner ? at(x - left, y - top, whole, dx + left, dy + top, inner, further) : null;
     if (found) return found;
-    const it = { ...described(el, dx, dy, path, whole, false), src: el.src };
+    const it = described(el, dx, dy, path, whole, false);
     return inner ? it : { ...it, hop: { path: further, point: [x - left, y - top, dx + left, dy + top] } };
   };
 
@@ -189,7 +197,7 @@ globalThis.saccadeElements ??= (() => {
     const [left, top] = cornerOf(el), further = [...path, selectorOf(el)];
     if (el.contentDocument) return focused(whole, dx + left, dy + top, el.contentDocument, further);
     const hop = { path: further, point: [0, 0, dx + left, dy + top] };
-    return { ...described(el, dx, dy, path, whole, true), src: el.src, hop };
+    return { ...described(el, dx, dy, path, whole, true), hop };
   };
 
   // The point to press on, scrolled into view: where the element itself is on top.
@@ -221,5 +229,5 @@ globalThis.saccadeElements ??= (() => {
     return null;
   };
 
-  return { at, brief, focused, deepFocus, find, frameAt, corner };
+  return { at, brief, focused, deepFocus, find, frameAt, corner, foreign };
 })();

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+UNKNOWN = ""
+"""The address of a frame that did not say it."""
+
 
 @dataclass(frozen=True)
 class Element:
     """`box` is x, y, width, height in CSS px of the viewport, also for what lies in a frame.
 
     frames: how to find its frame from the page's top, a selector per level; empty in the page itself.
-    frame: the frame's address when it is of another origin than the page.
+    frame: the frame's address when it is of another origin than the page, as the frame itself says; UNKNOWN
+        when it does not answer.
     nth of twins: several shown elements of its document may share role and name.
     kind: the type of an input. submits: the method of the form that it would send, or "".
     pays: that form asks for a card or a password.

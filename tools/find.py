@@ -3,18 +3,36 @@
 Frames of the page's own origin are the business of `element.js`; each foreign one is a world of its own here.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .element import Element
+from .element import UNKNOWN, Element
 from .geometry import Point
 from .tab import LiveTab
-from .world import World
+from .world import SCRIPT_S, World
 
 _ASK_S, _WHOLE_S = 0.5, 1.5  # twins are looked for in the whole document
 _DEEPEST = 5  # frames of other origins within each other
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one frame said: None when it did not answer, or could not be asked."""
+
+    value: Any
+    corner: tuple[float, float] = (0, 0)
+    """Where its inside begins in the viewport, in CSS px."""
+    box: tuple[float, float, float, float] | None = None
+    """x, y, width, height of the frame; None for the page itself."""
+
+
+async def ask_everywhere(tab: LiveTab, question: str) -> list[Told]:
+    """The value of an expression in the page, and in each frame of another origin that can be seen."""
+    return await _told(tab, await tab.world(), question, Told(None))
 
 
 async def element_at(tab: LiveTab, point: Point, whole: bool = False) -> Element | None:
@@ -55,12 +73,27 @@ async def _describe(
         return None
     hop = found.pop("hop", None)
     if hop is None:
-        return Element.from_dict({**found, "frame": await world.ask("location.href") if depth else None})
+        frame = (await world.ask("location.href") or UNKNOWN) if depth else None
+        return Element.from_dict({**found, "frame": frame})
     inner = await _world_inside(tab, world, hop["path"]) if depth < _DEEPEST else None
     deeper = inner and await _describe(tab, inner, question, hop["point"], seconds, depth + 1)
-    if not deeper:
-        return Element.from_dict({**found, "frame": found["src"]})
+    if not deeper:  # what the page says of it, such as its `src`, proves nothing
+        return Element.from_dict({**found, "frame": UNKNOWN})
     return replace(deeper, frames=(*hop["path"], *deeper.frames))
+
+
+async def _told(tab: LiveTab, world: World, question: str, place: Told, depth: int = 0) -> list[Told]:
+    """`place`: the frame of this world, without a value yet."""
+    value, inside = await world.ask(question), await world.ask("saccadeElements.foreign()")
+    if value is None or inside is None:
+        return [place]
+    told, (left, top) = [replace(place, value=value)], place.corner
+    for it in inside:
+        (x, y, width, height), (dx, dy) = it["box"], it["corner"]
+        frame = Told(None, (left + dx, top + dy), (left + x, top + y, width, height))
+        inner = await _world_inside(tab, world, it["path"]) if depth < _DEEPEST else None
+        told += await _told(tab, inner, question, frame, depth + 1) if inner else [frame]
+    return told
 
 
 async def _find(tab: LiveTab, world: World, element: Element, path: tuple[str, ...]) -> Point | None:
@@ -79,8 +112,15 @@ async def _find(tab: LiveTab, world: World, element: Element, path: tuple[str, .
 
 
 async def _world_inside(tab: LiveTab, world: World, path: Sequence[str]) -> World | None:
-    frame = await world.frame_of(f"saccadeElements.frameAt({_js(path)})")
-    return await tab.world_of(frame) if frame else None
+    """None when there is no such frame, or when it is busy."""
+
+    async def enter() -> World | None:
+        frame = await world.frame_of(f"saccadeElements.frameAt({_js(path)})")
+        return await tab.world_of(frame) if frame else None
+
+    with suppress(TimeoutError):
+        return await asyncio.wait_for(enter(), SCRIPT_S)
+    return None
 
 
 def _js(value: Any) -> str:

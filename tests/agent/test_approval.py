@@ -6,7 +6,7 @@ from saccade.agent.approval import risk_of
 from saccade.agent.secrets import Secret, Secrets, belongs
 from saccade.errors import PolicyError
 from saccade.tools.actions import parse_action
-from saccade.tools.element import Element
+from saccade.tools.element import UNKNOWN, Element
 
 HERE = "https://shop.example/cart"
 CLICK = {"action": "left_click", "coordinate": [1, 1]}
@@ -92,11 +92,43 @@ def test_where_a_secret_belongs(url, host, allowed):
     assert belongs(url, host) == allowed
 
 
-def test_a_secret_is_filled_in_scrubbed_and_kept_from_foreign_frames():
+def test_a_secret_is_filled_in_and_scrubbed():
     secrets = Secrets({"code": Secret("hunter2!", ("shop.example",))})
     action = parse_action("computer_use", {"action": "type", "text": "it is {{ code }} {{other}}"})
     assert secrets.fill(action, HERE, {}).arguments()["text"] == "it is hunter2! {{other}}"
     assert secrets.scrub("echo hunter2!") == "echo {{code}}"
     assert "hunter2" not in repr(Secret("hunter2!", ("shop.example",)))
-    with pytest.raises(PolicyError, match="frame of another site"):
-        secrets.fill(action, HERE, target("textbox", "", frame="https://pay.example/"))
+    assert secrets.named_in(action)
+    assert not secrets.named_in(parse_action("computer_use", {"action": "type", "text": "{{other}}"}))
+
+
+@pytest.mark.parametrize(
+    ("host", "frame", "allowed"),
+    [
+        ("shop.example", None, True),
+        ("pay.example", None, False),
+        ("shop.example", "https://pay.example/card", False),
+        ("pay.example", "https://pay.example/card", True),
+        ("pay.example", "http://pay.example/card", False),
+        ("pay.example", "about:srcdoc", False),
+        ("pay.example", UNKNOWN, False),
+        ("shop.example", UNKNOWN, False),
+    ],
+)
+def test_the_frame_decides_that_takes_the_value(host, frame, allowed):
+    secrets = Secrets({"code": Secret("hunter2!", (host,))})
+    arguments = {"action": "type", "coordinate": [1, 1], "text": "{{code}}"}
+    action = parse_action("computer_use", arguments)
+    where = target("textbox", "", frame=frame)
+    if allowed:
+        assert secrets.fill(action, HERE, where).arguments()["text"] == "hunter2!"
+        return
+    with pytest.raises(PolicyError, match="belongs to"):
+        secrets.fill(action, HERE, where)
+
+
+def test_a_secret_is_not_typed_at_a_point_that_nobody_knows():
+    secrets = Secrets({"code": Secret("hunter2!", ("shop.example",))})
+    arguments = {"action": "type", "coordinate": [1, 1], "text": "{{code}}"}
+    with pytest.raises(PolicyError, match="whose field"):
+        secrets.fill(parse_action("computer_use", arguments), HERE, {})
