@@ -6,6 +6,7 @@ never becomes a control token: see `_neutral`.
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ TAG = re.compile(r"</?\w+>")  # <think>, </tool_call>, ...: tokens that are mark
 LoadVideo = Callable[..., Video]  # (source, fps or None), as `VideoProcessor.load`
 ZERO_WIDTH_SPACE = "\u200b"
 UNFINISHED = "\ufffd"  # what the bytes of a cut character decode to
+RECENT = 16  # prompts whose ids are remembered, so that a conversation that goes on is not read again
 LONGEST_CHARACTER = 4  # bytes, so at most as many tokens
 
 
@@ -75,6 +77,8 @@ class ChatFormat:
         special = [token.content for token in added if token.special]
         tags = [token.content for token in added if TAG.fullmatch(token.content)]
         self._special, self._control = _any_of(special), _any_of([*special, *tags])
+        self._end = self._turn_end(template)
+        self._heads: deque[tuple[str, list[int]]] = deque(maxlen=RECENT)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, config: ModelConfig) -> "ChatFormat":
@@ -112,7 +116,7 @@ class ChatFormat:
         Raises InputError for messages that the template refuses.
         """
         text, visuals = self.render(messages, tools, thinking, video)
-        encoded = np.array(self.encode_text(text), dtype=np.int64)
+        encoded = np.array(self._encode_prompt(text), dtype=np.int64)
         kinds = (self.placeholders.image, self.placeholders.video)
         shown = [kinds[isinstance(v, Video)] for v in visuals for _ in range(_runs(v))]
         is_visual = np.isin(encoded, kinds)
@@ -158,6 +162,33 @@ class ChatFormat:
             return text  # `encode` complains
         written = ("".join(f"<{at:.1f} seconds>{start}{pad}{end}" for at in v.moments) for v in videos)
         return before + "".join(moments + after for moments, after in zip(written, rest, strict=True))
+
+    def _encode_prompt(self, text: str) -> list[int]:
+        """As `encode_text`, which is asked only for what follows the turns of a recent prompt."""
+        if self._end is None:
+            return self.encode_text(text)
+        known = [head for head in tuple(self._heads) if text.startswith(head[0])]
+        head, ids = max(known, key=lambda it: len(it[0]), default=("", []))
+        ids = ids + self.encode_text(text[len(head) :])
+        word, token = self._end
+        if token in ids:
+            self._heads.append(
+                (text[: text.rindex(word) + len(word)], ids[: len(ids) - ids[::-1].index(token)])
+            )
+        return ids
+
+    def _turn_end(self, template: str) -> tuple[str, int] | None:
+        """The token that ends a turn, and its word; None unless text is cut there whatever surrounds it."""
+        for token in sorted(self.stop_ids):
+            word = self.tokenizer.id_to_token(token)
+            if not word or word not in template:
+                continue
+            parts = (f"a {word}", f" b\n{word}", f"\n c{word}", "d")
+            if [self.encode_text(part)[-1] for part in parts[:3]] == [token] * 3 and (
+                self.encode_text("".join(parts)) == [id for part in parts for id in self.encode_text(part)]
+            ):
+                return word, token
+        return None
 
     def encode_text(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids

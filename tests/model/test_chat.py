@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from saccade.errors import CheckpointError, InputError
 from saccade.model.chat import ChatFormat, TextStream
 from saccade.vision.processor import Visual
 from saccade.vision.video import Video
+from tokenizers import Tokenizer
 
 from . import tiny
 from .conftest import Pair
@@ -66,6 +69,43 @@ def test_equals_transformers(chat: ChatFormat, hybrid: Pair, tools, thinking: bo
 def width_of(visual: Visual) -> int:
     assert isinstance(visual, Image.Image)
     return visual.width
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 3), st.text(" \n\tab.,é漢<|im_end>'1"), st.booleans()), max_size=8))
+def test_prompts_that_begin_alike_are_read_once(chat: ChatFormat, turns: list):
+    """Conversations that grow, are cut back and go on in another way: ids as without a memory."""
+    talk: list[dict] = [{"role": "system", "content": "Be brief."}]
+    for kept, text, thinking in turns:
+        talk = [*talk[: 1 + 2 * kept], {"role": "user", "content": text}]
+        rendered = chat.render(talk, None, thinking)[0]
+        assert ids(chat, talk, thinking=thinking) == chat.encode_text(rendered)
+        talk.append({"role": "assistant", "content": text[::-1], "reasoning_content": text})
+
+
+def test_what_was_read_before_is_not_read_again(chat: ChatFormat, monkeypatch: pytest.MonkeyPatch):
+    read: list[str] = []
+    encode = chat.encode_text
+    monkeypatch.setattr(chat, "encode_text", lambda text: read.append(text) or encode(text))
+    ids(chat, TALK)
+    ids(chat, [*TALK, {"role": "user", "content": "and now?"}])
+    assert "Héllo" in read[0]
+    assert "Héllo" not in read[1]
+    assert "and now?" in read[1]
+
+
+def test_a_tokenizer_that_looks_around_an_end_is_asked_for_the_whole(chat: ChatFormat):
+    """Blanks after the end of a turn belong to its token, so text cannot be cut there."""
+    plain = chat.tokenizer.to_str()
+    greedy = json.loads(plain)
+    for token in greedy["added_tokens"]:
+        token["rstrip"] = token["special"]
+    template = tiny.TEMPLATE.read_text()
+    made = [
+        ChatFormat(Tokenizer.from_str(it), template, chat.placeholders, chat.stop_ids)
+        for it in (plain, json.dumps(greedy))
+    ]
+    assert [it._end is None for it in made] == [False, True]
 
 
 def test_pictures_take_their_tokens_in_order(chat: ChatFormat):
