@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..errors import ActionError, InputError
 from ..tools import actions as act
+from ..tools.find import Told
 from ..tools.geometry import Geometry, Point
 from ..tools.observation import Effect, Observation
 from ..vision.screen import changed_fraction
@@ -212,6 +213,10 @@ class GymBrowser:
 
     async def inspect(self, expression: str) -> None:
         """A gym shows pixels; nothing more is asked of its page."""
+
+    async def inspect_everywhere(self, expression: str) -> list[Told]:
+        """See `inspect`."""
+        return [Told(None)]
 
     async def element_at(self, point: Point) -> None:
         """See `inspect`."""
