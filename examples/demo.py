@@ -2,6 +2,7 @@
 
 Whether a task succeeded is read from the shop's own state after the run, never taken from the model's word.
 Every run leaves a folder (journal, screenshots, GIF) under `runs/demo`. Exits with 0 only when all succeed.
+`--longer` adds two tasks that need a plan: an order from the search to the receipt is 14 steps.
 
     python examples/demo.py
 """
@@ -9,7 +10,7 @@ Every run leaves a folder (journal, screenshots, GIF) under `runs/demo`. Exits w
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +49,14 @@ def on_help_page(state: State) -> bool:
     return state["pages"][-1:] == ["/help"]
 
 
+def has_searched_lamp(state: State) -> bool:
+    return state["searches"] == ["lamp"]
+
+
+def sees_mug_in_cart(state: State) -> bool:
+    return state["cart"] == {"stoneware-mug": 1} and state["pages"][-1:] == ["/cart"]
+
+
 def has_first_lamp_in_cart(state: State) -> bool:
     return "lamp" in state["searches"] and state["cart"] == {"mushroom-lamp": 1}
 
@@ -66,7 +75,11 @@ def has_ordered_kettle(state: State) -> bool:
 
 TASKS = (
     Task("help", "Open the Help page", 6, on_help_page),
-    Task("cart", "Search for 'lamp' and add the first result to the cart", 10, has_first_lamp_in_cart),
+    Task("search", "Search for 'lamp'", 8, has_searched_lamp),
+    Task("cart", "Add the Stoneware Mug to the cart and open the cart", 10, sees_mug_in_cart),
+)
+LONGER = (
+    Task("first", "Search for 'lamp' and add the first result to the cart", 10, has_first_lamp_in_cart),
     Task(
         "order",
         "Search for 'kettle', add the first result to the cart, open the cart, go to checkout, fill in full "
@@ -97,10 +110,10 @@ async def play(
     return Result(task, run, success, export_gif(run, out / "run.gif"))
 
 
-async def play_all(model: ChatModel, out: Path, console: Console) -> list[Result]:
+async def play_all(tasks: Sequence[Task], model: ChatModel, out: Path, console: Console) -> list[Result]:
     """Every task in a fresh shop and a fresh browser."""
     results = []
-    for i, task in enumerate(TASKS, 1):
+    for i, task in enumerate(tasks, 1):
         with Shop() as shop:
             results.append(
                 await play(task, model, out / f"{i}-{task.name}", console, shop, Browser(shop.url))
@@ -146,7 +159,7 @@ def report(results: list[Result], console: Console) -> int:
         console.print(f"{result.task.name:>6}  {result.gif}", soft_wrap=True)
     succeeded = sum(result.success for result in results)
     console.print(f"{succeeded} of {len(results)} tasks succeeded")
-    return 0 if succeeded == len(TASKS) else 1
+    return 0 if succeeded == len(results) else 1
 
 
 def load(name: str, console: Console) -> ChatModel:
@@ -160,10 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Three tasks in the example shop, judged by the shop.")
     parser.add_argument("--model", default="builtin", help="builtin, or a checkpoint folder")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="where the run folders go")
+    parser.add_argument("--longer", action="store_true", help="two more tasks, which need a plan")
     options = parser.parse_args()
     console = Console()
     out = options.out / datetime.now().strftime("%Y%m%d-%H%M%S")
-    results = asyncio.run(play_all(load(options.model, console), out, console))
+    tasks = TASKS + (LONGER if options.longer else ())
+    results = asyncio.run(play_all(tasks, load(options.model, console), out, console))
     sys.exit(report(results, console))
 
 

@@ -29,7 +29,9 @@ BUY = [
 ]
 SCRIPTS = {
     "help": [{"action": "left_click", "at": "nav >> text=Help"}],
-    "cart": [
+    "search": [{**SEARCH, "text": "lamp"}, {"action": "key", "keys": ["Enter"]}],
+    "cart": BUY[:2],
+    "first": [
         {**SEARCH, "text": "lamp"},
         {"action": "key", "keys": ["Enter"]},
         {"action": "left_click", "at": ".card .button >> nth=0"},
@@ -37,7 +39,7 @@ SCRIPTS = {
     "order": [{**SEARCH, "text": "kettle"}, {"action": "left_click", "at": ".search button"}, *BUY],
 }
 DONE = {"action": "terminate", "status": "success"}
-TASKS = {task.name: task for task in demo.TASKS}
+TASKS = {task.name: task for task in demo.TASKS + demo.LONGER}
 
 
 class PointingModel:
@@ -93,7 +95,7 @@ async def test_idle_agent_is_judged_failure(name, tmp_path):
 
 async def test_clumsy_agent_is_judged_failure(tmp_path):
     """One click too many puts two lamps into the cart."""
-    result = await play("cart", [*SCRIPTS["cart"], SCRIPTS["cart"][-1]], tmp_path / "cart")
+    result = await play("first", [*SCRIPTS["first"], SCRIPTS["first"][-1]], tmp_path / "first")
     assert not result.success
 
 
