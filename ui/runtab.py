@@ -14,8 +14,8 @@ from .theme import HIDDEN
 
 EXAMPLES = (
     "Open the Help page",
-    "Search for 'lamp' and add the first result to the cart",
-    "Search for 'kettle' and open the first result",
+    "Search for 'lamp'",
+    "Add the Stoneware Mug to the cart and open the cart",
 )
 MODES = [("Fast", "fast"), ("Auto", "auto"), ("Deep", "deep")]
 ASKS = [("Never", "never"), ("Risky ones", "risky"), ("Every one", "always")]
