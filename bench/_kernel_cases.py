@@ -215,6 +215,20 @@ def experts(noise: Noise, shape: Shape) -> Case:
     return Case(run, (hidden, out), 3 * width * shape.hidden * x.element_size())
 
 
+def dense_up(noise: Noise, shape: Shape) -> Case:
+    """An MLP without a router: the only slot, whose share is one number for all rows."""
+    x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
+    weight = noise.matrix(2 * shape.expert, shape.hidden)
+    whole = torch.tensor([1.0, torch.nan], device=x.device)[None, :1].expand(shape.batch, 1)
+    none = torch.empty(1, 0, dtype=torch.int32, device=x.device).expand(shape.batch, 0)
+    out = step_reference.experts_up(x.float(), _wide(norm), none, whole, None, weight.float())
+    return Case(
+        lambda: (step_experts.experts_up(x, norm, none, whole, None, weight),),
+        (out,),
+        nbytes(weight, x) + out.numel() * x.element_size(),
+    )
+
+
 def attention(noise: Noise, shape: Shape) -> Case:
     heads, groups, dim, slots = shape.heads, shape.groups, shape.head_dim, shape.seen + 3
     qkv = noise(shape.batch, (heads * (1 + shape.gated) + 2 * groups) * dim)
@@ -240,6 +254,7 @@ CASES: dict[str, Callable[[Noise, Shape], Case]] = {
     "delta_step": delta,
     "choose_experts": experts_choice,
     "experts up, down": experts,
+    "dense up": dense_up,
     "attention_step": attention,
 }
 

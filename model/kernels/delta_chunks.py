@@ -218,7 +218,7 @@ class _DeltaRule(torch.autograd.Function):
         chunks, value_dim = -(-tokens // C), v.shape[-1]
         tiles = (batch, heads, chunks, C)
         grid, sizes = (batch * heads * chunks,), (tokens, heads, chunks)
-        options = {"C": C, "K": key_dim, "V": value_dim, "P": pass_state.precision(), "num_warps": 4}
+        options = {"C": C, "K": key_dim, "V": value_dim, "P": pass_state.precision_of(v.dtype)}
         inverse, u, w = (
             state.new_empty(*tiles, C),
             state.new_empty(*tiles, value_dim),
@@ -228,7 +228,7 @@ class _DeltaRule(torch.autograd.Function):
         _solve[grid](
             k, v, g, beta, inverse, u, w, out, keep, *sizes, *k.stride()[:3], *v.stride()[:3], **options
         )
-        fresh, states, end = pass_state.forward(u, w, out, keep, state)
+        fresh, states, end = pass_state.forward(u, w, out, keep, state, options["P"])
         o = v.new_empty(v.shape)
         strides = (*q.stride()[:3], *k.stride()[:3], key_dim**-0.5)
         _read[grid](q, k, g, fresh, states, o, *sizes, *strides, **options)
@@ -248,7 +248,9 @@ class _DeltaRule(torch.autograd.Function):
         _read_backward[grid](
             q, k, g, fresh, states, do, dfresh, dstates, dq, dkn, dgs, *sizes, *strides, **options
         )
-        du, dw, dout, dkeep, dstart = pass_state.backward(w, out, keep, fresh, states, dfresh, dstates, dend)
+        du, dw, dout, dkeep, dstart = pass_state.backward(
+            w, out, keep, fresh, states, dfresh, dstates, dend, precision=options["P"]
+        )
         dg, dbeta = torch.empty_like(g), torch.empty_like(beta)
         _solve_backward[grid](
             k, v, g, beta, inverse, u, w, du, dw, dout, dkeep, dkn, dgs, dk, dv, dg, dbeta,

@@ -13,12 +13,15 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+MAX_TILE = 4096  # numbers of a state that one program carries from chunk to chunk
+STAGES = 2  # chunks on their way at once
+
 
 @triton.jit
 def _forward(p_u, p_w, p_k, p_keep, p_start, p_fresh, p_states, p_end, N, C: tl.constexpr, K: tl.constexpr,
-             V: tl.constexpr, PRECISION: tl.constexpr):  # fmt: skip
-    i_head = tl.program_id(0).to(tl.int64)
-    o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
+             V: tl.constexpr, BLOCK_V: tl.constexpr, PRECISION: tl.constexpr):  # fmt: skip
+    i_head, o_v = tl.program_id(0).to(tl.int64), tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
+    o_c, o_k = tl.arange(0, C), tl.arange(0, K)
     o_cv = o_c[:, None] * V + o_v[None, :]
     o_ck = o_c[:, None] * K + o_k[None, :]
     o_kv = o_k[:, None] * V + o_v[None, :]
@@ -62,29 +65,33 @@ def _backward(p_w, p_k, p_keep, p_fresh, p_states, p_dfresh, p_dstates, p_dend,
 
 
 def forward(
-    u: Tensor, w: Tensor, k_out: Tensor, keep: Tensor, state: Tensor
+    u: Tensor, w: Tensor, k_out: Tensor, keep: Tensor, state: Tensor, precision: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """fresh, the states before each chunk, the last state; all arguments contiguous."""
     batch, heads, chunks, size, value_dim = u.shape
     fresh, end = torch.empty_like(u), torch.empty_like(state)
     states = u.new_empty(batch, heads, chunks, w.shape[-1], value_dim)
-    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": precision()}
-    _forward[(batch * heads,)](u, w, k_out, keep, state, fresh, states, end, chunks, **sizes, num_warps=4)
+    block = min(value_dim, MAX_TILE // w.shape[-1])
+    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "BLOCK_V": block, "PRECISION": precision}
+    _forward[(batch * heads, value_dim // block)](
+        u, w, k_out, keep, state, fresh, states, end, chunks, **sizes, num_stages=STAGES
+    )
     return fresh, states, end
 
 
 def backward(
-    w: Tensor, k_out: Tensor, keep: Tensor, fresh: Tensor, states: Tensor, *gradients: Tensor
+    w: Tensor, k_out: Tensor, keep: Tensor, fresh: Tensor, states: Tensor, *gradients: Tensor,
+    precision: str,
 ) -> tuple[Tensor, ...]:
     """Of u, w, k_out, keep and the first state, given those of what `forward` returns."""
     batch, heads, chunks, size, value_dim = fresh.shape
     dfresh, dstates, dend = (x.contiguous() for x in gradients)
     du, dw, dk = torch.empty_like(fresh), torch.empty_like(w), torch.empty_like(k_out)
     dkeep, dstart = torch.empty_like(keep), torch.empty_like(dend)
-    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": precision()}
+    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": precision}
     _backward[(batch * heads,)](
         w, k_out, keep, fresh, states, dfresh, dstates, dend,
-        du, dw, dk, dkeep, dstart, chunks, **sizes, num_warps=4,  # type: ignore[call-arg]
+        du, dw, dk, dkeep, dstart, chunks, **sizes, num_stages=STAGES,
     )  # fmt: skip
     return du, dw, dk, dkeep, dstart
 
@@ -93,13 +100,14 @@ class _PassState(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, w, k_out, keep, state):
         u, w, k_out, keep, state = (x.contiguous() for x in (u, w, k_out, keep, state))
-        fresh, states, end = forward(u, w, k_out, keep, state)
+        ctx.precision = precision_of(u.dtype)
+        fresh, states, end = forward(u, w, k_out, keep, state, ctx.precision)
         ctx.save_for_backward(w, k_out, keep, fresh, states)
         return fresh, states, end
 
     @staticmethod
     def backward(ctx, *gradients):
-        return backward(*ctx.saved_tensors, *gradients)
+        return backward(*ctx.saved_tensors, *gradients, precision=ctx.precision)
 
 
 def delta_pass_state(
@@ -109,6 +117,8 @@ def delta_pass_state(
     return _PassState.apply(u, w, k_out, keep, state)
 
 
-def precision() -> str:
-    """What `tl.dot` takes for fp32, as torch's own products do."""
-    return "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+def precision_of(dtype: torch.dtype) -> str:
+    """What `tl.dot` takes for fp32: three products of TF32 where torch computes exactly, whose error is that
+    of fp32 and whose code is short; one where it does not, or where the inputs have fewer bits than TF32."""
+    exact = dtype is torch.float32 and torch.get_float32_matmul_precision() == "highest"
+    return "tf32x3" if exact else "tf32"

@@ -14,51 +14,47 @@ from torch import Tensor
 from .launch import begin, normalise, options, padded, tile
 from .step_reference import Norm
 
-RANKED = 32  # experts to which each other one is compared at a time
-SPREAD = 4096  # weights of a tile where little is read: small ones, so that every multiprocessor has some
+SPREAD = 2048  # weights of a tile of `_down`, small ones, so that every multiprocessor has some
+WARP = 2048  # weights of a row of the router that one warp reads: with one, no sum or maximum leaves it
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["p_logits", "p_arrived", "p_indices", "p_shares"])
 def _choose(p_x, p_norm, p_w, p_logits, p_arrived, p_indices, p_shares, N, D, eps, OFFSET: tl.constexpr,
             E: tl.constexpr, TOP: tl.constexpr, SLOTS: tl.constexpr, BLOCK_E: tl.constexpr,
-            RANKED: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
-            OVERLAP: tl.constexpr):  # fmt: skip
-    i_b = tl.program_id(1).to(tl.int64)
-    o_n, o_d = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_D)
-    inside = (o_n[:, None] < N) & (o_d[None, :] < D)
-    b_w = tl.load(p_w + o_n[:, None] * D + o_d[None, :], inside, 0.0)
+            BLOCK_TOP: tl.constexpr, BLOCK_D: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
+    i_n, i_b, o_d = tl.program_id(0), tl.program_id(1).to(tl.int64), tl.arange(0, BLOCK_D)
+    b_w = tl.load(p_w + i_n.to(tl.int64) * D + o_d, o_d < D, 0.0)
     b_norm = tl.load(p_norm + o_d, o_d < D, 0.0).to(tl.float32)
     begin(OVERLAP)
     b_x = tl.load(p_x + i_b * D + o_d, o_d < D, 0.0).to(tl.float32)
     b_x = normalise(b_x, b_norm, D, eps, OFFSET, p_x.dtype.element_ty)
-    b_y = tl.sum(b_w.to(tl.float32) * b_x[None, :], 1).to(p_x.dtype.element_ty).to(tl.float32)
+    logit = tl.sum(b_w.to(tl.float32) * b_x).to(p_x.dtype.element_ty).to(tl.float32)
     p_logits += i_b * N
-    tl.store(p_logits + o_n, b_y, o_n < N)
+    tl.store(p_logits + i_n, logit)
     tl.debug_barrier()
-    # Whoever comes last sees the logits of all, and ranks them.
+    # Whoever comes last sees the logits of all, and takes the best one TOP times.
     if tl.atomic_add(p_arrived + i_b, 1, sem="acq_rel") == tl.num_programs(0) - 1:
         tl.store(p_arrived + i_b, 0)
-        o_e = tl.arange(0, BLOCK_E)
-        b_l = tl.load(p_logits + o_e, o_e < E, -float("inf"), volatile=True)
-        b_rank = tl.zeros([BLOCK_E], tl.int32)
-        for start in range(0, E, RANKED):
-            o_other = start + tl.arange(0, RANKED)
-            b_other = tl.load(p_logits + o_other, o_other < E, -float("inf"), volatile=True)
-            tied_before = (b_other[None, :] == b_l[:, None]) & (o_other[None, :] < o_e[:, None])
-            b_rank += tl.sum(((b_other[None, :] > b_l[:, None]) | tied_before).to(tl.int32), 1)
-        chosen = (b_rank < TOP) & (o_e < E)
-        b_share = tl.where(chosen, tl.exp(b_l - tl.max(b_l)), 0.0)
-        tl.store(p_indices + i_b * TOP + b_rank, o_e, chosen)
-        tl.store(p_shares + i_b * SLOTS + b_rank, b_share / tl.sum(b_share), chosen)
+        o_e, o_top = tl.arange(0, BLOCK_E), tl.arange(0, BLOCK_TOP)
+        b_left = tl.load(p_logits + o_e, o_e < E, -float("inf"), volatile=True)
+        b_best, b_index = tl.full([BLOCK_TOP], -float("inf"), tl.float32), tl.zeros([BLOCK_TOP], tl.int32)
+        for slot in tl.static_range(TOP):
+            best, index = tl.max(b_left, 0, return_indices=True)
+            b_left = tl.where(o_e == index, -float("inf"), b_left)
+            b_best = tl.where(o_top == slot, best, b_best)
+            b_index = tl.where(o_top == slot, tl.minimum(index, E - 1), b_index)  # an expert even among NaN
+        b_share = tl.exp(b_best - tl.max(b_best))
+        tl.store(p_indices + i_b * TOP + o_top, b_index, o_top < TOP)
+        tl.store(p_shares + i_b * SLOTS + o_top, b_share / tl.sum(b_share), o_top < TOP)
         if SLOTS > TOP:
             switch = tl.load(p_logits + E, volatile=True)
             tl.store(p_shares + i_b * SLOTS + TOP, tl.sigmoid(switch))
 
 
-@triton.jit
-def _up(p_x, p_norm, p_indices, p_shares, p_experts, p_shared, p_hidden, I, J, D, eps, OFFSET: tl.constexpr,
-        TOP: tl.constexpr, SLOTS: tl.constexpr, BLOCK_I: tl.constexpr, BLOCK_D: tl.constexpr,
-        OVERLAP: tl.constexpr):  # fmt: skip
+@triton.jit(do_not_specialize_on_alignment=["p_indices", "p_shares"])
+def _up(p_x, p_norm, p_indices, p_shares, p_experts, p_shared, p_hidden, I, J, D, s_shares, eps,
+        OFFSET: tl.constexpr, TOP: tl.constexpr, SLOTS: tl.constexpr, BLOCK_I: tl.constexpr,
+        BLOCK_D: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
     i_slot, i_b = tl.program_id(1), tl.program_id(2).to(tl.int64)
     o_i, o_d = tl.program_id(0).to(tl.int64) * BLOCK_I + tl.arange(0, BLOCK_I), tl.arange(0, BLOCK_D)
     b_norm = tl.load(p_norm + o_d, o_d < D, 0.0).to(tl.float32)
@@ -78,12 +74,12 @@ def _up(p_x, p_norm, p_indices, p_shares, p_experts, p_shared, p_hidden, I, J, D
     b_x = normalise(b_x, b_norm, D, eps, OFFSET, p_x.dtype.element_ty)
     b_gate = tl.sum(b_gate.to(tl.float32) * b_x[None, :], 1)
     b_up = tl.sum(b_up.to(tl.float32) * b_x[None, :], 1)
-    b_hidden = b_gate * tl.sigmoid(b_gate) * b_up * tl.load(p_shares + i_b * SLOTS + i_slot)
+    b_hidden = b_gate * tl.sigmoid(b_gate) * b_up * tl.load(p_shares + i_b * s_shares + i_slot)
     p_hidden += i_b * (TOP * I + (SLOTS - TOP) * J) + i_slot * I
     tl.store(p_hidden + o_i, b_hidden.to(p_hidden.dtype.element_ty), in_i)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["p_indices"])
 def _down(p_hidden, p_indices, p_experts, p_shared, p_residual, p_y, I, J, D, TOP: tl.constexpr,
           SHARED: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_I: tl.constexpr, BLOCK_J: tl.constexpr,
           OVERLAP: tl.constexpr):  # fmt: skip
@@ -115,15 +111,14 @@ def choose_experts(
     """See `step_reference.choose_experts`."""
     (batch, dim), outs = x.shape, router.shape[0]
     experts, slots, columns = outs - switched, k + switched, padded(dim)
-    rows = min(max(SPREAD // columns, 1), 16)
     logits = torch.empty(batch, outs, device=x.device)
     indices = torch.empty(batch, k, dtype=torch.int32, device=x.device)
     shares = torch.empty(batch, slots, device=x.device)
-    sizes = {"OFFSET": norm.offset != 0, "E": experts, "TOP": k, "SLOTS": slots, "RANKED": RANKED}
-    blocks = {"BLOCK_E": padded(experts), "BLOCK_N": rows, "BLOCK_D": columns}
-    _choose[(triton.cdiv(outs, rows), batch)](
+    sizes = {"OFFSET": norm.offset != 0, "E": experts, "TOP": k, "SLOTS": slots}
+    blocks = {"BLOCK_E": padded(experts), "BLOCK_TOP": padded(k), "BLOCK_D": columns}
+    _choose[(outs, batch)](
         x, norm.weight, router, logits, arrived, indices, shares, outs, dim, norm.eps,
-        **sizes, **blocks, **options(x),
+        **sizes, **blocks, **options(x), num_warps=max(columns // WARP, 1),
     )  # fmt: skip
     return indices, shares
 
@@ -140,8 +135,8 @@ def experts_up(
     experts, one = (shared if gate_up is None else gate_up), (gate_up if shared is None else shared)
     sizes = {"OFFSET": norm.offset != 0, "TOP": top, "SLOTS": slots, "BLOCK_I": rows, "BLOCK_D": columns}
     _up[(triton.cdiv(max(width, shared_width), rows), slots, batch)](
-        x, norm.weight, indices, shares, experts, one, hidden, width, shared_width, dim, norm.eps,
-        **sizes, **options(x),
+        x, norm.weight, indices, shares, experts, one, hidden, width, shared_width, dim,
+        shares.stride(0), norm.eps, **sizes, **options(x),
     )  # fmt: skip
     return hidden
 
@@ -153,7 +148,7 @@ def experts_down(
     (batch, dim), y = residual.shape, torch.empty_like(residual)
     width, shared_width = down.shape[-1], 0 if shared is None else shared.shape[-1]
     columns, shared_columns = (max(padded(n), 1) for n in (width, shared_width))
-    rows = min(max(SPREAD // 2 // columns, 1), 16)
+    rows = min(max(SPREAD // columns, 1), 16)
     sizes = {"TOP": indices.shape[1], "SHARED": shared is not None}
     blocks = {"BLOCK_D": rows, "BLOCK_I": columns, "BLOCK_J": shared_columns}
     _down[(triton.cdiv(dim, rows), batch)](

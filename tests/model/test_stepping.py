@@ -1,7 +1,14 @@
 """Steps over states of fixed size equal the ordinary forward, for every member of the family."""
 
+import os
+
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined, so before one is imported
+
+from saccade.model import kernels
 from saccade.model.cache import HybridCache
 from saccade.model.config import ModelConfig
 from saccade.model.graphs import DecodeGraphs
@@ -46,21 +53,33 @@ def rows_of(model: VisionLanguageModel) -> tuple[Tensor, list[HybridCache]]:
 @pytest.mark.parametrize("name", tiny.CONFIGS)
 def test_steps_equal_the_forward(name: str, device: str):
     """On a GPU, where it is kernels in a graph, and in the plain steps that are their reference."""
-    model = build(name).to(device)
+    check(build(name).to(device), STEPS)
+
+
+@torch.inference_mode()
+@pytest.mark.skipif(torch.cuda.is_available(), reason="runs compiled there")
+@pytest.mark.parametrize("name", ["dense", "moe"])
+def test_interpreted_kernels_equal_the_forward(name: str, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("triton")
+    monkeypatch.setattr(kernels, "has_steps", lambda device: True)
+    check(build(name), 2)
+
+
+def check(model: VisionLanguageModel, steps: int) -> None:
     following, caches = rows_of(model)
     graphs = DecodeGraphs(model, 4, 80)
     static = graphs.cache
     for row, cache in enumerate(caches):
         static.load(row, cache)
-    for t in range(STEPS):
+    for t in range(steps):
         counts = [length + t for length in LENGTHS]
         logits = graphs.feed([following[:, t].tolist(), counts, counts])
         for row, cache in enumerate(caches):
             expected = forward(model, following[row, t : t + 1], cache)[0]
             torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=1e-4)
     for row, cache in enumerate(caches):  # and the states can be taken out again
-        token = torch.tensor([7 + row], device=device)
-        ours = forward(model, token, static.state(row, LENGTHS[row] + STEPS))
+        token = torch.tensor([7 + row], device=model.device)
+        ours = forward(model, token, static.state(row, LENGTHS[row] + steps))
         torch.testing.assert_close(ours, forward(model, token, cache), rtol=1e-4, atol=1e-4)
 
 
