@@ -22,9 +22,22 @@ class Batches:
         self.seats = Seats(model) if Seats.suit(model) else None
         self._joined: dict[Group, HybridCache] = {}
 
-    def step(self, group: Group) -> None:
-        """Feed what each member plans, as many tokens in all of them, and let it choose what follows."""
-        if self.seats and self.seats.take(group):
+    @property
+    def nbytes(self) -> int:
+        """What is held beside the states of sequences."""
+        return self.seats.nbytes if self.seats else 0
+
+    def clear(self) -> None:
+        """Drop what nobody uses now."""
+        if self.seats:
+            self.seats.clear()
+
+    def step(self, group: Group, spare_bytes: int) -> None:
+        """Feed what each member plans, as many tokens in all of them, and let it choose what follows.
+
+        A static cache for them may take `spare_bytes`; where it would take more, the forward decodes.
+        """
+        if self.seats and self.seats.take(group, spare_bytes):
             self._part(group)
             for sequence, rows in zip(group, self.seats.step(group), strict=True):
                 sequence.consume(rows)

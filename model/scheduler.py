@@ -93,8 +93,9 @@ class Scheduler:
         while self._waiting and len(self._reading) + len(self._running) < self.limits.running:
             with self._changed:
                 sequence = self._waiting[0]
-                taken = sum(other.nbytes for other in (*self._reading, *self._running))
-                if taken + sequence.nbytes > self.memory_bytes:
+                if self._spare_bytes - self._batches.nbytes < sequence.nbytes:
+                    self._batches.clear()
+                if self._spare_bytes - self._batches.nbytes < sequence.nbytes:
                     return
                 self._waiting.popleft()
             sequence.timings["queue"] = time.perf_counter() - sequence.born
@@ -135,7 +136,7 @@ class Scheduler:
     def _write(self, group: tuple[Sequence, ...]) -> None:
         start = time.perf_counter()
         try:
-            self._batches.step(group)
+            self._batches.step(group, self._spare_bytes)
         except Exception as error:
             self._fail(group, error)
         seconds = time.perf_counter() - start
@@ -207,6 +208,12 @@ class Scheduler:
                 self._thread = None
                 return False
         return True
+
+    @property
+    def _spare_bytes(self) -> int:
+        """For a static cache, or one more sequence. Who sits in such a cache counts here as well: on the way
+        in and out both hold the state."""
+        return self.memory_bytes - sum(other.nbytes for other in (*self._reading, *self._running))
 
     @property
     def counts(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from . import kernels
 from .graphs import DecodeGraphs
+from .memory import static_bytes
 from .quantise import QuantisedWeight
 from .sequence import Sequence
 from .vlm import VisionLanguageModel
@@ -28,10 +29,25 @@ class Seats:
         quantised = any(isinstance(module, QuantisedWeight) for module in model.language_model.modules())
         return kernels.has_steps(model.device) and not quantised
 
-    def take(self, group: Many[Sequence]) -> bool:
-        """Whether these can be fed so: a few tokens one after the other, none of them a guess."""
+    @property
+    def nbytes(self) -> int:
+        """Of the cache that is held, be it empty."""
+        if self._graphs is None:
+            return 0
+        return static_bytes(self.model, self._graphs.cache.size, self._graphs.cache.capacity)
+
+    def take(self, group: Many[Sequence], spare_bytes: int) -> bool:
+        """Whether these can be fed so: a few tokens one after the other, none of them a guess, in a cache of
+        at most so many bytes."""
         few = len(group[0].feed) <= kernels.SHORT
-        return few and not any(sequence.guessed or sequence.draft for sequence in group)
+        if not few or any(sequence.guessed or sequence.draft for sequence in group):
+            return False
+        return static_bytes(self.model, *self._room(group)) <= spare_bytes
+
+    def clear(self) -> None:
+        """Drop a cache in which nobody sits."""
+        if not self._seated:
+            self._graphs = None
 
     def step(self, group: Many[Sequence]) -> Tensor:
         """Feed what each member plans, as many tokens in all of them: logits [B, 1, V] in their order."""
@@ -55,10 +71,9 @@ class Seats:
                 self._seated[row] = last
 
     def _seat(self, group: Many[Sequence]) -> DecodeGraphs:
-        tokens = max(sequence.length + len(sequence.feed) for sequence in group)
-        graphs = self._graphs
-        if graphs is None or len(group) > graphs.cache.size or tokens > graphs.cache.capacity:
-            graphs = self._build(len(group), tokens)
+        graphs, room = self._graphs, self._room(group)
+        if graphs is None or room != (graphs.cache.size, graphs.cache.capacity):
+            graphs = self._build(*room)
         for sequence in group:
             if sequence not in self._seated:
                 assert sequence.cache is not None
@@ -67,13 +82,17 @@ class Seats:
                 sequence.cache = None
         return graphs
 
-    def _build(self, rows: int, tokens: int) -> DecodeGraphs:
-        """A larger room; the old one goes first, for there may not be memory for both."""
+    def _room(self, group: Many[Sequence]) -> tuple[int, int]:
+        """Rows and tokens of the cache that holds these: the one there is, or a larger one."""
+        tokens = max(sequence.length + len(sequence.feed) for sequence in group)
         size, capacity = (self._graphs.cache.size, self._graphs.cache.capacity) if self._graphs else (1, 0)
+        return max(_power(len(group)), size), max(_power(max(tokens, LEAST_TOKENS)), capacity)
+
+    def _build(self, rows: int, tokens: int) -> DecodeGraphs:
+        """The old one goes first, for there may not be memory for both."""
         self.leave(tuple(self._seated))
         self._graphs = None
-        wanted = max(tokens, capacity, LEAST_TOKENS)
-        self._graphs = DecodeGraphs(self.model, _power(max(rows, size)), _power(wanted))
+        self._graphs = DecodeGraphs(self.model, rows, tokens)
         return self._graphs
 
 

@@ -74,8 +74,10 @@ def delta_rule(
 ) -> tuple[Tensor, Tensor]:
     """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
-        if v.is_cuda and has_triton() and all(16 <= d <= 128 and d & (d - 1) == 0 for d in state.shape[2:]):
-            return _triton_delta_rule()(q, k, v, g, beta, state)
+        if v.is_cuda and has_triton():
+            gradient = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v, g, beta, state))
+            if _triton("delta_chunks").fits(*state.shape[2:], gradient):
+                return _triton_delta_rule()(q, k, v, g, beta, state)
         plain = v.device.type == "cpu" and not v.requires_grad
         solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
         return reference.delta_rule_chunked(q, k, v, g, beta, state, solve=solve)

@@ -14,6 +14,8 @@ lower, since T^T dT T^T = (T^T du)(T X1)^T + (T^T dw)(T X2)^T. A decay e^(g_i - 
 takes from its column.
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -23,13 +25,13 @@ from . import pass_state
 
 C = 64
 BLOCK = tl.constexpr(16)
+READ = 64  # value dims that one program of `_read` writes
 
 
 @triton.jit
-def _normalised(x):
-    """x / |x| of each row, and the factor."""
-    factor = tl.rsqrt(tl.sum(x * x, axis=1) + 1e-6)
-    return x * factor[:, None], factor
+def _to_unit(x):
+    """What each row must be multiplied by to be of length one."""
+    return tl.rsqrt(tl.sum(x * x, axis=1) + 1e-6)
 
 
 @triton.jit
@@ -54,10 +56,10 @@ def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
     row, column = o_c[:, None], o_c[None, :]
     power = tl.where(row // BLOCK == column // BLOCK, strict, 0.0)
     inverse = tl.where(row == column, 1.0, 0.0) - power
-    for _ in tl.static_range(3):
+    for _ in tl.static_range(3):  # type: ignore[misc]
         power = tl.dot(power, power, input_precision=P)
         inverse += tl.dot(inverse, power, input_precision=P)
-    for level in tl.static_range(2):
+    for level in tl.static_range(2):  # type: ignore[misc]
         joins = row // (BLOCK << (level + 1)) == column // (BLOCK << (level + 1))
         joins = joins & (row // (BLOCK << level) > column // (BLOCK << level))
         corner = tl.dot(inverse, tl.where(joins, strict, 0.0), input_precision=P)
@@ -76,7 +78,8 @@ def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, he
     real = o_t < tokens
     scalars = i_b * tokens * heads + i_h
     at_k = i_b * s_kb + i_h * s_kh + o_t[:, None] * s_kt + o_k[None, :]
-    k, _ = _normalised(tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32))
+    k = tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32)
+    k *= _to_unit(k)[:, None]
     at_v = i_b * s_vb + i_h * s_vh + o_t[:, None] * s_vt + o_v[None, :]
     v = tl.load(p_v + at_v, real[:, None], other=0.0).to(tl.float32)
     beta = tl.load(p_beta + scalars + o_t * heads, real, other=0.0)
@@ -97,17 +100,20 @@ def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, he
 
 @triton.jit
 def _read(p_q, p_k, p_g, p_fresh, p_states, p_o, tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
-          scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
+          scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, BLOCK_V: tl.constexpr,
+          P: tl.constexpr):  # fmt: skip
     i_chunk = tl.program_id(0).to(tl.int64)
     n, i_b, i_h = i_chunk % N, i_chunk // N // heads, i_chunk // N % heads
-    o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
+    o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
     o_t = n * C + o_c
     real = o_t < tokens
     at_q = i_b * s_qb + i_h * s_qh + o_t[:, None] * s_qt + o_k[None, :]
-    q, _ = _normalised(tl.load(p_q + at_q, real[:, None], other=0.0).to(tl.float32))
+    q = tl.load(p_q + at_q, real[:, None], other=0.0).to(tl.float32)
+    q *= _to_unit(q)[:, None]
     q *= scale
     at_k = i_b * s_kb + i_h * s_kh + o_t[:, None] * s_kt + o_k[None, :]
-    k, _ = _normalised(tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32))
+    k = tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32)
+    k *= _to_unit(k)[:, None]
     g, gap = _decays(p_g + i_b * tokens * heads + i_h, o_t, real, heads, C)
     fresh = tl.load(p_fresh + i_chunk * C * V + o_c[:, None] * V + o_v[None, :])
     state = tl.load(p_states + i_chunk * K * V + o_k[:, None] * V + o_v[None, :])
@@ -128,9 +134,12 @@ def _read_backward(p_q, p_k, p_g, p_fresh, p_states, p_do, p_dfresh, p_dstates, 
     o_t = n * C + o_c
     real = o_t < tokens
     at_q = i_b * s_qb + i_h * s_qh + o_t[:, None] * s_qt + o_k[None, :]
-    q, factor = _normalised(tl.load(p_q + at_q, real[:, None], other=0.0).to(tl.float32))
+    q = tl.load(p_q + at_q, real[:, None], other=0.0).to(tl.float32)
+    factor = _to_unit(q)
+    q *= factor[:, None]
     at_k = i_b * s_kb + i_h * s_kh + o_t[:, None] * s_kt + o_k[None, :]
-    k, _ = _normalised(tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32))
+    k = tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32)
+    k *= _to_unit(k)[:, None]
     g, gap = _decays(p_g + i_b * tokens * heads + i_h, o_t, real, heads, C)
     grown = tl.exp(g.to(tl.float32))
     fresh = tl.load(p_fresh + i_chunk * C * V + o_c[:, None] * V + o_v[None, :])
@@ -168,7 +177,9 @@ def _solve_backward(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_du, p_dw, p_do
     at_ck = i_chunk * C * K + o_c[:, None] * K + o_k[None, :]
     at_cv = i_chunk * C * V + o_c[:, None] * V + o_v[None, :]
     at_k = i_b * s_kb + i_h * s_kh + o_t[:, None] * s_kt + o_k[None, :]
-    k, factor = _normalised(tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32))
+    k = tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32)
+    factor = _to_unit(k)
+    k *= factor[:, None]
     beta = tl.load(p_beta + scalars + o_t * heads, real, other=0.0)
     g, gap = _decays(p_g + scalars, o_t, real, heads, C)
     end = tl.sum(tl.where(o_c == C - 1, g, 0.0), axis=0)
@@ -218,7 +229,11 @@ class _DeltaRule(torch.autograd.Function):
         chunks, value_dim = -(-tokens // C), v.shape[-1]
         tiles = (batch, heads, chunks, C)
         grid, sizes = (batch * heads * chunks,), (tokens, heads, chunks)
-        options = {"C": C, "K": key_dim, "V": value_dim, "P": pass_state.precision_of(v.dtype)}
+        options: dict[str, Any] = {"C": C, "K": key_dim, "V": value_dim}
+        options |= {
+            "P": pass_state.precision_of(v.dtype),
+            "num_warps": 8 if max(key_dim, value_dim) > C else 4,
+        }
         inverse, u, w = (
             state.new_empty(*tiles, C),
             state.new_empty(*tiles, value_dim),
@@ -231,7 +246,8 @@ class _DeltaRule(torch.autograd.Function):
         fresh, states, end = pass_state.forward(u, w, out, keep, state, options["P"])
         o = v.new_empty(v.shape)
         strides = (*q.stride()[:3], *k.stride()[:3], key_dim**-0.5)
-        _read[grid](q, k, g, fresh, states, o, *sizes, *strides, **options)
+        read = {**options, "BLOCK_V": min(value_dim, READ)}
+        _read[(*grid, value_dim // read["BLOCK_V"])](q, k, g, fresh, states, o, *sizes, *strides, **read)
         ctx.save_for_backward(q, k, v, g, beta, inverse, u, w, out, keep, fresh, states)
         ctx.options = options
         return o, end
@@ -259,10 +275,16 @@ class _DeltaRule(torch.autograd.Function):
         return dq, dk, dv, dg, dbeta, dstart
 
 
+def fits(key_dim: int, value_dim: int, with_gradient: bool) -> bool:
+    """Powers of two, because tiles are, and as large as the shared memory of one multiprocessor allows."""
+    most = C if with_gradient else 2 * C
+    return all(16 <= dim <= most and dim & (dim - 1) == 0 for dim in (key_dim, value_dim))
+
+
 def delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """See `reference.delta_rule_recurrent`. K and V must be powers of two of at least 16."""
+    """See `reference.delta_rule_recurrent`; what it takes: `fits`."""
     groups = v.shape[2] // k.shape[2]
     q, k = (x.repeat_interleave(groups, dim=2) if groups > 1 else x for x in (q, k))
     return _DeltaRule.apply(q, k, v, g, beta, state)

@@ -8,13 +8,14 @@ Backward, from S' = keep S + k_out^T fresh and fresh = u - w S, with dS' the gra
   dS = keep dS' - w^T dfresh + (what the read-out of S asked for).
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 MAX_TILE = 4096  # numbers of a state that one program carries from chunk to chunk
-STAGES = 2  # chunks on their way at once
 
 
 @triton.jit
@@ -71,16 +72,22 @@ def forward(
     batch, heads, chunks, size, value_dim = u.shape
     fresh, end = torch.empty_like(u), torch.empty_like(state)
     states = u.new_empty(batch, heads, chunks, w.shape[-1], value_dim)
-    block = min(value_dim, MAX_TILE // w.shape[-1])
-    sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "BLOCK_V": block, "PRECISION": precision}
+    key_dim, block = w.shape[-1], min(value_dim, MAX_TILE // w.shape[-1])
+    sizes: dict[str, Any] = {"C": size, "K": key_dim, "V": value_dim, "BLOCK_V": block}
+    sizes |= {"PRECISION": precision, "num_stages": 3 if key_dim <= 64 else 2}
     _forward[(batch * heads, value_dim // block)](
-        u, w, k_out, keep, state, fresh, states, end, chunks, **sizes, num_stages=STAGES
+        u, w, k_out, keep, state, fresh, states, end, chunks, **sizes
     )
     return fresh, states, end
 
 
 def backward(
-    w: Tensor, k_out: Tensor, keep: Tensor, fresh: Tensor, states: Tensor, *gradients: Tensor,
+    w: Tensor,
+    k_out: Tensor,
+    keep: Tensor,
+    fresh: Tensor,
+    states: Tensor,
+    *gradients: Tensor,
     precision: str,
 ) -> tuple[Tensor, ...]:
     """Of u, w, k_out, keep and the first state, given those of what `forward` returns."""
@@ -91,7 +98,7 @@ def backward(
     sizes = {"C": size, "K": w.shape[-1], "V": value_dim, "PRECISION": precision}
     _backward[(batch * heads,)](
         w, k_out, keep, fresh, states, dfresh, dstates, dend,
-        du, dw, dk, dkeep, dstart, chunks, **sizes, num_stages=STAGES,
+        du, dw, dk, dkeep, dstart, chunks, **sizes,
     )  # fmt: skip
     return du, dw, dk, dkeep, dstart
 

@@ -6,6 +6,8 @@ residual). The expert that every row takes is one more slot. Same signatures and
 k chosen, S = k or k + 1 slots.
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -115,10 +117,11 @@ def choose_experts(
     indices = torch.empty(batch, k, dtype=torch.int32, device=x.device)
     shares = torch.empty(batch, slots, device=x.device)
     sizes = {"OFFSET": norm.offset != 0, "E": experts, "TOP": k, "SLOTS": slots}
-    blocks = {"BLOCK_E": padded(experts), "BLOCK_TOP": padded(k), "BLOCK_D": columns}
+    blocks: dict[str, Any] = {"BLOCK_E": padded(experts), "BLOCK_TOP": padded(k), "BLOCK_D": columns}
+    blocks["num_warps"] = max(columns // WARP, 1)
     _choose[(outs, batch)](
         x, norm.weight, router, logits, arrived, indices, shares, outs, dim, norm.eps,
-        **sizes, **blocks, **options(x), num_warps=max(columns // WARP, 1),
+        **sizes, **blocks, **options(x),
     )  # fmt: skip
     return indices, shares
 

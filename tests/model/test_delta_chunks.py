@@ -14,21 +14,33 @@ delta_chunks = pytest.importorskip("saccade.model.kernels.delta_chunks", reason=
 
 
 def _inputs(
-    tokens: int, batch: int, key_heads: int, heads: int, key_dim: int, value_dim: int
-) -> list[torch.Tensor]:
+    tokens: int,
+    batch: int,
+    key_heads: int,
+    heads: int,
+    key_dim: int,
+    value_dim: int,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(tokens)
-    joined = torch.randn(batch, tokens, 2 * key_heads * key_dim + heads * value_dim, device=DEVICE)
+    joined = torch.randn(batch, tokens, 2 * key_heads * key_dim + heads * value_dim, device=DEVICE).to(dtype)
     sizes = (key_heads * key_dim, key_heads * key_dim, heads * value_dim)
     q, k, v = joined.split(sizes, dim=-1)  # views of one tensor, as in the layer
     q, k, v = q.unflatten(-1, (key_heads, -1)), k.unflatten(-1, (key_heads, -1)), v.unflatten(-1, (heads, -1))
     g = -torch.rand(batch, tokens, heads, device=DEVICE).mul(3).exp() * 0.1
     beta = torch.rand(batch, tokens, heads, device=DEVICE)
-    return [q, k, v, g, beta, torch.randn(batch, heads, key_dim, value_dim, device=DEVICE) * 0.3]
+    return q, k, v, g, beta, torch.randn(batch, heads, key_dim, value_dim, device=DEVICE) * 0.3
 
 
 @pytest.mark.parametrize(
     ("tokens", "batch", "key_heads", "heads", "key_dim", "value_dim"),
-    [(1, 1, 1, 1, 16, 16), (64, 1, 1, 1, 16, 32), (65, 2, 1, 2, 16, 16), (150, 1, 2, 2, 32, 16)],
+    [
+        (1, 1, 1, 1, 16, 16),
+        (64, 1, 1, 1, 16, 32),
+        (65, 2, 1, 2, 16, 16),
+        (150, 1, 2, 2, 32, 16),
+        (70, 1, 1, 1, 64, 64),
+    ],
 )
 def test_equals_the_recurrence_with_gradients(tokens, batch, key_heads, heads, key_dim, value_dim):
     inputs = _inputs(tokens, batch, key_heads, heads, key_dim, value_dim)
@@ -43,14 +55,25 @@ def test_equals_the_recurrence_with_gradients(tokens, batch, key_heads, heads, k
         torch.testing.assert_close(got, expected, rtol=1e-3, atol=2e-4)
 
 
+@torch.no_grad()
+def test_tiles_of_large_heads_together_are_the_whole():
+    """Heads of 128 are more than one program holds: each takes a stretch of the values."""
+    inputs = _inputs(70, 1, 1, 2, 128, 128)
+    assert delta_chunks.fits(128, 128, with_gradient=False)
+    assert not delta_chunks.fits(128, 128, with_gradient=True)
+    got = delta_chunks.delta_rule(*inputs)
+    for ours, theirs in zip(got, reference.delta_rule_recurrent(*inputs), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
+
+
 def test_views_of_one_tensor_and_bf16():
-    q, k, v, g, beta, state = _inputs(70, 1, 2, 2, 16, 16)
-    expected, end = reference.delta_rule_recurrent(*(x.bfloat16() for x in (q, k, v)), g, beta, state)
-    got, got_end = delta_chunks.delta_rule(*(x.bfloat16() for x in (q, k, v)), g, beta, state)
+    q, k, v, g, beta, state = _inputs(70, 1, 2, 2, 16, 16, torch.bfloat16)
+    expected, end = reference.delta_rule_recurrent(q, k, v, g, beta, state)
+    got, got_end = delta_chunks.delta_rule(q, k, v, g, beta, state)
     assert got.dtype == torch.bfloat16
     assert not v.is_contiguous()
     torch.testing.assert_close(got, expected, rtol=2e-2, atol=1e-2)
-    torch.testing.assert_close(got_end, end, rtol=1e-3, atol=1e-4)
+    assert (got_end - end).norm() < 2e-3 * end.norm()  # TF32 on a GPU
 
 
 def test_strong_decay_leaves_no_nan():
@@ -58,4 +81,6 @@ def test_strong_decay_leaves_no_nan():
     leaves = [x.detach().clone().requires_grad_() for x in (q, k, v, g * 100, beta, state)]
     o, end = delta_chunks.delta_rule(*leaves)
     (o.sum() + end.sum()).backward()
-    assert all(torch.isfinite(x).all() for x in (o, end, *(x.grad for x in leaves)))
+    gradients = [x.grad for x in leaves if x.grad is not None]
+    assert len(gradients) == len(leaves)
+    assert all(torch.isfinite(x).all() for x in (o, end, *gradients))

@@ -40,7 +40,9 @@ def widths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many sequences shared each decoding step."""
     seen: list[int] = []
     step = scheduler_module.Batches.step
-    monkeypatch.setattr(scheduler_module.Batches, "step", lambda s, g: seen.append(len(g)) or step(s, g))
+    monkeypatch.setattr(
+        scheduler_module.Batches, "step", lambda s, g, spare: seen.append(len(g)) or step(s, g, spare)
+    )
     return seen
 
 

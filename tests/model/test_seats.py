@@ -8,7 +8,10 @@ import asyncio
 import pytest
 from saccade.model import batch, seats
 from saccade.model.engine import Engine, Limits, Piece
+from saccade.model.memory import static_bytes
 from saccade.model.sampling import Sampling
+from saccade.model.sequence import Sequence
+from saccade.model.stepping import StaticCache
 
 from .conftest import Pair
 from .talk import tokens, turns, user
@@ -77,3 +80,31 @@ async def test_forced_tokens_are_fed_one_by_one(hybrid: Pair, monkeypatch: pytes
     )
     assert (ours.text, ours.calls) == (theirs.text, theirs.calls)
     assert max(widths) > 1
+
+
+def test_bytes_of_a_static_cache(pair: Pair):
+    model = Engine.from_pretrained(pair.folder).model
+    cache = StaticCache.empty(model, 3, 40)
+    tensors = [x for slots in cache.layers for x in vars(slots).values()] + list(cache.turns)
+    assert static_bytes(model, 3, 40) == sum(x.nbytes for x in tensors)
+
+
+@pytest.mark.usefixtures("seated")
+def test_a_static_cache_counts_as_memory(hybrid: Pair, monkeypatch: pytest.MonkeyPatch):
+    """Without room for it the forward decodes; idle, it makes way for a sequence."""
+    engine, talk = Engine.from_pretrained(hybrid.folder), turns(1)
+    scheduler = engine.scheduler
+    room = scheduler._batches.seats
+    assert room is not None
+    submitted: list[Sequence] = []
+    submit = scheduler.submit
+    monkeypatch.setattr(scheduler, "submit", lambda sequence: submitted.append(sequence) or submit(sequence))
+    expected = tokens(engine, talk, 12)
+    own, idle = submitted[0].nbytes, room.nbytes
+    assert idle > 0
+    scheduler.memory_bytes = own + idle - 1
+    assert tokens(engine, talk, 12) == expected
+    assert room.nbytes < idle, "it was dropped, and what came after it could not grow as large"
+    scheduler.memory_bytes = own + idle
+    assert tokens(engine, talk, 12) == expected
+    assert room.nbytes == idle
