@@ -1,9 +1,13 @@
-"""Decoding on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random bf16 weights.
+"""The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random bf16 weights.
 
-First what is right: every kernel against its reference, and the graph against the ordinary forward. If
-anything is not, nothing is timed. Then how fast: each kernel and the whole step, beside the time that their
-bytes take at this card's own copy speed, and beside `transformers` on the same tensors. Tables, then one JSON
-line, which is also appended to bench/results/gpu.jsonl. `--quick`: fewer shapes, 8 of the 40 layers, no peer.
+Four parts, or those named by `--only`. kernels: each of a decode step. prefill: the delta rule in chunks and
+the experts of many tokens. greedy: 200 tokens of a graph against the ordinary forward. decode: tokens per
+second. A part first says whether it is right, against its reference; what is wrong is not timed, and ends the
+program with status 1 once the other parts have run. Times stand beside those that the bytes take at this
+card's own copy speed, and beside peers: torch, `fla` where installed, `transformers` on the same tensors.
+
+Tables, and one JSON line for each part, which is also appended to bench/results/gpu.jsonl. `--quick` is for
+the first look at a card: fewer shapes, 8 of the 40 layers, no `transformers`.
 """
 
 import argparse
@@ -14,6 +18,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
@@ -21,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import triton
 from rich.console import Console
 from rich.table import Table
 from saccade.model.cache import HybridCache
@@ -29,6 +35,7 @@ from saccade.model.kernels import has_triton, launch
 from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor
 
+from bench import _gpu_prefill as chunks
 from bench._gpu_models import SMALL, TEXT, peer_of, prefill, random_model, step_bytes
 from bench._kernel_cases import A3B, CASES, TOLERANCE, Case, Noise, Shape
 
@@ -42,36 +49,63 @@ CHECKED = {
 }
 COPIES = 8  # of a kernel's inputs in turn: more than the cache holds
 SEEN, GREEDY = 1024, 200
+LOGITS = 0.1  # of |graph - forward| / |forward| in bf16, through all layers and their routers
+PARTS = ("kernels", "prefill", "greedy", "decode")
+COMPILERS = 8  # threads: most of a compilation runs outside Python's lock
+START = time.perf_counter()
 console = Console(width=110)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given again")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--layers", type=int, help="of the network that decodes")
-    parser.add_argument("--skip-peer", action="store_true")
+    parser.add_argument("--skip-peer", action="store_true", help="no transformers")
     args = parser.parse_args()
     if not torch.cuda.is_available() or not has_triton():
         raise SystemExit("needs a CUDA GPU and triton")
     layers = args.layers or (8 if args.quick else 40)
-    start = time.perf_counter()
     shapes = {name: CHECKED[name] for name in ("odd", "35B-A3B")} if args.quick else CHECKED
-    errors = check_kernels(shapes) | {"200 greedy tokens that differ": check_greedy()}
-    result: dict[str, Any] = {**facts(), "layers": layers, "errors": errors}
-    result["copy_TB_s"] = copy_speed() / 1e12
-    console.print(
-        f"{time.perf_counter() - start:.0f} s for what is right; copy {result['copy_TB_s']:.2f} TB/s"
-    )
-    result["kernels"] = time_kernels(result["copy_TB_s"] * 1e12)
-    result["decode"] = time_decode(layers, result["copy_TB_s"] * 1e12, args.quick or args.skip_peer)
+    copy, alone = copy_speed(), args.quick or args.skip_peer
+    about = {**facts(), "copy_TB_s": copy / 1e12}
+    say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s")
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "kernels": lambda: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
+        "prefill": lambda: {"delta_rule": time_delta_rule(copy), "experts": time_experts()},
+        "greedy": lambda: {"differ": check_greedy()},
+        "decode": lambda: {"layers": layers, **time_decode(layers, copy, alone)},
+    }
+    good = [run_part(name, parts[name], about) for name in args.only or PARTS]
+    if not all(good):
+        raise SystemExit(1)
+
+
+def run_part(name: str, part: Callable[[], dict[str, Any]], about: dict[str, Any]) -> bool:
+    """Whether it was right. Its line is written at once, for a card may be gone before the next part."""
+    say(f"{name} ...")
+    try:
+        result = part()
+    except (Wrong, RuntimeError, triton.TritonError) as error:
+        result = {"wrong": str(error)[:500]}
+    line = json.dumps({**about, "part": name, "until_s": round(time.perf_counter() - START), **result})
     with open(RESULTS, "a", encoding="utf-8") as lines:
-        lines.write(json.dumps(result) + "\n")
-    print(json.dumps(result))
+        lines.write(line + "\n")
+    say(line)
+    torch.cuda.empty_cache()
+    return "wrong" not in result
+
+
+class Wrong(Exception):
+    """A part of the network does not compute what its reference does."""
+
+
+def say(text: str) -> None:
+    """With the seconds since the start: whoever waits for a card sees where they go."""
+    print(f"[{time.perf_counter() - START:5.1f} s] {text}", flush=True)
 
 
 def facts() -> dict[str, Any]:
-    import triton
-
     git = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
     return {
@@ -82,8 +116,9 @@ def facts() -> dict[str, Any]:
 
 
 def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
-    """Relative errors by kernel, shape and format; ends the program where one is too large."""
+    """Relative errors by kernel, shape and format."""
     table, errors, wrong = Table("kernel", "shape", "fp32", "bf16"), {}, []
+    compile_kernels(shapes)
     for name, make in CASES.items():
         for shape_name, shape in shapes.items():
             row = []
@@ -95,9 +130,24 @@ def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
                     wrong.append(f"{name} at {shape_name} in {dtype}: {error:.2e}, allowed {limit:.0e}")
             table.add_row(name, shape_name, *row)
     console.print(table)
+    say("kernels are checked")
     if wrong:
-        raise SystemExit("wrong:\n" + "\n".join(wrong))
+        raise Wrong("; ".join(wrong))
     return errors
+
+
+def compile_kernels(shapes: dict[str, Shape]) -> None:
+    """All that `check_kernels` and `time_kernels` run, side by side."""
+    jobs = [
+        (make, dtype, shape) for make in CASES.values() for dtype in TOLERANCE for shape in shapes.values()
+    ]
+    jobs_alone = [(make, torch.bfloat16, A3B) for make in CASES.values()]
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        for overlap, each in ((True, jobs), (False, jobs_alone)):
+            launch.OVERLAP[0] = overlap
+            list(pool.map(lambda job: job[0](Noise("cuda", job[1], seed=1), job[2]).run(), each))
+    launch.OVERLAP[0] = True
+    say(f"{len(jobs) + len(jobs_alone)} cases are compiled")
 
 
 @torch.inference_mode()
@@ -112,7 +162,8 @@ def check_greedy() -> int:
         token = ordinary(model, token, cache).argmax(-1)
         different += int(graphs.step(1).argmax() != token)
     if different:
-        raise SystemExit(f"wrong: {different} of {GREEDY} greedy tokens differ from the ordinary forward")
+        raise Wrong(f"{different} of {GREEDY} greedy tokens differ from the ordinary forward")
+    say(f"{GREEDY} greedy tokens are those of the ordinary forward")
     return different
 
 
@@ -123,11 +174,11 @@ def copy_speed() -> float:
     return 2 * source.nbytes / timed(lambda: target.copy_(source), 1)
 
 
-def timed(work: Callable[[], Any], pieces: int) -> float:
+def timed(work: Callable[[], Any], pieces: int, times_over: int = 30) -> float:
     """Median seconds of one of the `pieces` of a piece of work, by the device's own clock."""
     work()
     times = []
-    for _ in range(30):
+    for _ in range(times_over):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
         work()
@@ -162,6 +213,42 @@ def time_kernels(copy: float) -> dict[str, dict[str, float]]:
     return rows
 
 
+def time_delta_rule(copy: float) -> dict[str, dict[str, float]]:
+    """In chunks, ours and others, with what its inputs and outputs would take alone."""
+    table, rows = Table("delta rule", "rule", "ms", "limit", "share", "error"), {}
+    for name, heads in chunks.SHAPES.items():
+        runs, limit = chunks.delta_runs(heads), chunks.delta_bytes(heads) / copy
+        expected = runs["torch"]()
+        for rule, run in runs.items():
+            error = chunks.worst(run(), expected)
+            if rule == "saccade" and not error < chunks.ALLOWED:
+                raise Wrong(f"delta rule, {name}: {error:.1e}, allowed {chunks.ALLOWED:.0e}")
+            seconds = timed(run, 1, 5)
+            values = {"ms": seconds * 1e3, "limit_ms": limit * 1e3, "share": limit / seconds, "error": error}
+            rows[f"{name}, {rule}"] = values
+            table.add_row(name, rule, *(f"{value:.2g}" for value in values.values()))
+            say(f"{rule}: {seconds * 1e3:.2f} ms, delta rule, {name}")
+    console.print(table)
+    return rows
+
+
+@torch.inference_mode()
+def time_experts() -> dict[str, dict[str, float]]:
+    """The routed experts of many tokens, in one layer."""
+    rows = {}
+    for tokens in (512, 4096):
+        runs = chunks.expert_runs(tokens, TEXT)
+        expected = runs["torch"]()
+        for rule, run in runs.items():
+            error, seconds = chunks.worst(run(), expected), timed(run, 1, 5)
+            if not error < chunks.ALLOWED:
+                raise Wrong(f"experts of {tokens} tokens: {error:.1e}, allowed {chunks.ALLOWED:.0e}")
+            speed = chunks.expert_flops(tokens, TEXT) / seconds / 1e12
+            rows[f"{tokens} tokens, {rule}"] = {"ms": seconds * 1e3, "TFLOP_s": speed, "error": error}
+            say(f"{rule}: {seconds * 1e3:.2f} ms, {speed:.0f} TFLOP/s, experts of {tokens} tokens")
+    return rows
+
+
 def _all_of(cases: list[Case], overlap: bool) -> torch.cuda.CUDAGraph:
     launch.OVERLAP[0] = overlap
     try:
@@ -175,20 +262,29 @@ def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
     """Tokens per second of one sequence behind 1,024 tokens."""
     text = {**TEXT, "num_hidden_layers": layers}
     model = random_model(text, "cuda", torch.bfloat16)
+    say(f"{layers} layers are made")
     ids = torch.randint(text["vocab_size"] - 1, (SEEN,), device="cuda")
     cache, logits = prefill(model, ids)
+    torch.cuda.synchronize()
+    say(f"{SEEN} tokens are read")
+    error = logits_error(model, cache, int(logits.argmax()))
+    say(f"logits of the graph against those of the ordinary forward: {error:.1e}")
+    if not error < LOGITS:
+        raise Wrong(f"logits of the graph: {error:.1e}, allowed {LOGITS}")
     token, limit = int(logits.argmax()), copy / step_bytes(text, SEEN)
     rows = {"limit": limit, "saccade": step_speed(model, cache, token)}
+    say(f"{rows['saccade']:.1f} tokens/s")
     launch.OVERLAP[0] = False
     rows["saccade, no overlap"] = step_speed(model, cache, token)
     launch.OVERLAP[0] = True
+    say(f"{rows['saccade, no overlap']:.1f} tokens/s without overlap")
     if not alone:
         rows["transformers"] = 1 / peer_seconds(model, text, ids)
+        say(f"{rows['transformers']:.1f} tokens/s of transformers")
     table = Table(f"decode, 1 row, {SEEN} tokens before, {layers} layers, bf16", "tokens/s", "share of limit")
     for name, value in rows.items():
         table.add_row(name, f"{value:.1f}", f"{value / limit:.2f}")
-    error = logits_error(model, cache, token)
-    console.print(table, f"logits of the graph against those of the ordinary forward: {error:.1e}")
+    console.print(table)
     return {**rows, "logits_error": error}
 
 

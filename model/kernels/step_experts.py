@@ -57,21 +57,21 @@ def _choose(p_x, p_norm, p_w, p_logits, p_arrived, p_indices, p_shares, N, D, ep
 def _up(p_x, p_norm, p_indices, p_shares, p_experts, p_shared, p_hidden, I, J, D, s_shares, eps,
         OFFSET: tl.constexpr, TOP: tl.constexpr, SLOTS: tl.constexpr, BLOCK_I: tl.constexpr,
         BLOCK_D: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
-    i_slot, i_b = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    # The shared expert comes first, and its weights before the wait: they are read while experts are chosen.
+    i_slot, i_b = SLOTS - 1 - tl.program_id(1), tl.program_id(2).to(tl.int64)
     o_i, o_d = tl.program_id(0).to(tl.int64) * BLOCK_I + tl.arange(0, BLOCK_I), tl.arange(0, BLOCK_D)
     b_norm = tl.load(p_norm + o_d, o_d < D, 0.0).to(tl.float32)
-    begin(OVERLAP)
-    if i_slot < TOP:
-        p_w = p_experts + tl.load(p_indices + i_b * TOP + i_slot).to(tl.int64) * (2 * I * D)
-        width = I
-    else:
-        p_w = p_shared
-        width = J
+    o_w, routed = o_i[:, None] * D + o_d[None, :], i_slot < TOP
+    width = I if routed else J
     in_i = o_i < width
     inside = in_i[:, None] & (o_d[None, :] < D)
-    o_w = o_i[:, None] * D + o_d[None, :]
-    b_gate = tl.load(p_w + o_w, inside, 0.0, eviction_policy="evict_first")
-    b_up = tl.load(p_w + width * D + o_w, inside, 0.0, eviction_policy="evict_first")
+    b_gate = tl.load(p_shared + o_w, inside & (i_slot >= TOP), 0.0, eviction_policy="evict_first")
+    b_up = tl.load(p_shared + J * D + o_w, inside & (i_slot >= TOP), 0.0, eviction_policy="evict_first")
+    begin(OVERLAP)
+    if TOP > 0:
+        p_w = p_experts + tl.load(p_indices + i_b * TOP + i_slot, routed, 0).to(tl.int64) * (2 * I * D)
+        b_gate = tl.load(p_w + o_w, inside & routed, b_gate, eviction_policy="evict_first")
+        b_up = tl.load(p_w + I * D + o_w, inside & routed, b_up, eviction_policy="evict_first")
     b_x = tl.load(p_x + i_b * D + o_d, o_d < D, 0.0).to(tl.float32)
     b_x = normalise(b_x, b_norm, D, eps, OFFSET, p_x.dtype.element_ty)
     b_gate = tl.sum(b_gate.to(tl.float32) * b_x[None, :], 1)

@@ -1,0 +1,111 @@
+"""What a prompt and training need on a GPU beside torch's products: the delta rule in chunks, and experts for
+many tokens. Each is checked against its reference, then timed beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from saccade.model import kernels
+from saccade.model.kernels import reference
+from torch import Tensor
+
+ALLOWED = 2e-2  # of |ours - reference| / |reference|: bf16 in and out, TF32 between
+
+
+@dataclass(frozen=True)
+class Heads:
+    batch: int
+    tokens: int
+    key_heads: int
+    value_heads: int
+    dim: int
+    trains: bool  # forward and backward
+
+
+SHAPES = {
+    "prompt of 4,096, 35B-A3B": Heads(1, 4096, 16, 32, 128, trains=False),
+    "training, 64 x 1,733, 4 heads of 64": Heads(64, 1733, 4, 4, 64, trains=True),
+}
+Rule = Callable[..., tuple[Tensor, Tensor]]
+
+
+def rules() -> dict[str, Rule]:
+    """The first is ours. Each takes and returns what `reference.delta_rule_recurrent` does."""
+    found = {"saccade": kernels.delta_rule, "torch": reference.delta_rule_chunked}
+    return found | ({"fla": _fla} if find_spec("fla") else {})
+
+
+def _fla(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    from fla.ops.gated_delta_rule import chunk_gated_delta_rule  # type: ignore[import-not-found]
+
+    groups = v.shape[2] // k.shape[2]
+    q, k = (x.repeat_interleave(groups, dim=2) for x in (q, k))
+    options: dict[str, Any] = {"output_final_state": True, "use_qk_l2norm_in_kernel": True}
+    return chunk_gated_delta_rule(q, k, v, g, beta, initial_state=state, **options)
+
+
+def delta_inputs(heads: Heads) -> list[Tensor]:
+    generator = torch.Generator("cuda").manual_seed(1)
+    sizes = [n * heads.dim for n in (heads.key_heads, heads.key_heads, heads.value_heads)]
+    shape = heads.batch, heads.tokens
+    joined = torch.randn(*shape, sum(sizes), generator=generator, device="cuda").bfloat16()
+    q, k, v = (x.unflatten(-1, (-1, heads.dim)) for x in joined.split(sizes, dim=-1))
+    scalars = torch.rand(2, *shape, heads.value_heads, generator=generator, device="cuda")
+    state = torch.randn(heads.batch, heads.value_heads, heads.dim, heads.dim, device="cuda") * 0.1
+    return [q, k, v, -0.1 * (3 * scalars[0]).exp(), scalars[1], state]
+
+
+def delta_runs(heads: Heads) -> dict[str, Callable[[], list[Tensor]]]:
+    """For each rule, what computes its outputs, and its gradients where it trains."""
+    leaves = [x.requires_grad_(heads.trains) for x in map(Tensor.detach, delta_inputs(heads))]
+    asked = torch.randn_like(leaves[2])
+
+    def run(rule: Rule) -> list[Tensor]:
+        with torch.set_grad_enabled(heads.trains):
+            o, end = rule(*leaves)
+            if not heads.trains:
+                return [o, end]
+            loss = (o * asked).sum() + end.sum()
+            return [o.detach(), end.detach(), *torch.autograd.grad(loss, leaves)]
+
+    return {name: lambda rule=rule: run(rule) for name, rule in rules().items()}
+
+
+def delta_bytes(heads: Heads) -> int:
+    """Inputs and outputs once; with gradients, all of them again and the inputs twice."""
+    inputs = delta_inputs(heads)
+    size = sum(x.nbytes for x in inputs)
+    out = inputs[2].nbytes + inputs[5].nbytes
+    return 3 * size + 2 * out if heads.trains else size + out
+
+
+def expert_runs(tokens: int, text: dict[str, Any]) -> dict[str, Callable[[], list[Tensor]]]:
+    """A mixture of routed experts in bf16: as dispatched, and expert by expert."""
+    experts, k = text["num_experts"], text["num_experts_per_tok"]
+    width, hidden = text["moe_intermediate_size"], text["hidden_size"]
+    generator = torch.Generator("cuda").manual_seed(2)
+
+    def noise(*shape: int) -> Tensor:
+        x = torch.randn(shape, generator=generator, device="cuda", dtype=torch.bfloat16)
+        return x.mul_(shape[-1] ** -0.5)
+
+    x, gate_up, down = noise(tokens, hidden), noise(experts, 2 * width, hidden), noise(experts, hidden, width)
+    x *= hidden**0.5
+    shares, indices = reference.top_experts(noise(tokens, experts), k)
+    return {
+        "saccade": lambda: [kernels.mixture(x, shares, indices, gate_up, down)],
+        "torch": lambda: [reference.experts_by_token(x, gate_up, down, shares, indices)],
+    }
+
+
+def expert_flops(tokens: int, text: dict[str, Any]) -> float:
+    return 6.0 * tokens * text["num_experts_per_tok"] * text["moe_intermediate_size"] * text["hidden_size"]
+
+
+def worst(got: list[Tensor], expected: list[Tensor]) -> float:
+    """The largest |ours - theirs| / |theirs|, NaN where there is one."""
+    pairs = zip(got, expected, strict=True)
+    errors = [float((a.double() - b.double()).norm() / b.double().norm()) for a, b in pairs]
+    return float(torch.tensor(errors).max())
