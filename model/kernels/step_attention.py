@@ -20,7 +20,7 @@ KEYS = 32  # of a tile
 INTERPRETED = knobs.runtime.interpret  # which has no bf16 product
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["p_positions", "p_lengths"])
 def _prepare(p_y, p_q_norm, p_k_norm, p_cos, p_sin, p_positions, p_lengths, p_q, p_keys, p_values, S, eps,
              OFFSET: tl.constexpr, GATED: tl.constexpr, H: tl.constexpr, G: tl.constexpr, D: tl.constexpr,
              R: tl.constexpr, BLOCK_D: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
@@ -29,10 +29,13 @@ def _prepare(p_y, p_q_norm, p_k_norm, p_cos, p_sin, p_positions, p_lengths, p_q,
     inside, turned = o_d < D, o_d < R
     half: tl.constexpr = R // 2
     o_pair = tl.where(o_d < half, o_d + half, tl.where(turned, o_d - half, o_d))
+    slot = tl.load(p_lengths + i_b).to(tl.int64)
+    p_angle = tl.load(p_positions + i_b).to(tl.int64) * half + o_d % half
+    b_cos = tl.load(p_cos + p_angle, turned, 1.0)
+    b_sin = tl.load(p_sin + p_angle, turned, 0.0)
     begin(OVERLAP)
     query_dim: tl.constexpr = D * (1 + GATED)
     p_y += i_b * (H * query_dim + 2 * G * D)
-    slot = tl.load(p_lengths + i_b).to(tl.int64)
     if i_h >= H + G:
         i_g = i_h - H - G
         b_v = tl.load(p_y + H * query_dim + G * D + i_g * D + o_d, inside, 0.0)
@@ -50,24 +53,21 @@ def _prepare(p_y, p_q_norm, p_k_norm, p_cos, p_sin, p_positions, p_lengths, p_q,
         shift = 1.0 if OFFSET else 0.0
         b_x = b_x * scale * (shift + tl.load(p_norm + o_d, inside, 0.0).to(tl.float32))
         b_pair = b_pair * scale * (shift + tl.load(p_norm + o_pair, inside, 0.0).to(tl.float32))
-        p_angle = tl.load(p_positions + i_b).to(tl.int64) * half + o_d % half
-        b_cos = tl.load(p_cos + p_angle, turned, 1.0)
-        b_sin = tl.load(p_sin + p_angle, turned, 0.0)
         b_x = b_x * b_cos + tl.where(o_d < half, -b_pair, b_pair) * b_sin
         tl.store(p_out + o_d, b_x.to(p_out.dtype.element_ty), inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["p_lengths"])
 def _split(p_q, p_keys, p_values, p_lengths, p_sums, p_parts, S, scale, H: tl.constexpr, G: tl.constexpr,
            D: tl.constexpr, SPLITS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_S: tl.constexpr,
            BLOCK_D: tl.constexpr, EXACT: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
     i_split, i_g, i_b = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
     DOT: tl.constexpr = tl.float32 if EXACT else p_keys.dtype.element_ty  # type: ignore[assignment]
     o_q, o_s, o_d = tl.arange(0, BLOCK_Q), tl.arange(0, BLOCK_S), tl.arange(0, BLOCK_D)
-    begin(OVERLAP)
     seen = tl.load(p_lengths + i_b) + 1
     stretch = tl.cdiv(tl.cdiv(seen, SPLITS), BLOCK_S) * BLOCK_S
     first = i_split * stretch
+    begin(OVERLAP)
     if first < seen:
         group: tl.constexpr = H // G
         in_q, in_d = o_q < group, o_d < D
@@ -99,16 +99,16 @@ def _split(p_q, p_keys, p_values, p_lengths, p_sums, p_parts, S, scale, H: tl.co
         tl.store(p_parts + o_part[:, None] * D + o_d[None, :], b_acc, in_q[:, None] & in_d[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["p_lengths"])
 def _combine(p_sums, p_parts, p_y, p_lengths, p_out, row, GATED: tl.constexpr, H: tl.constexpr,
              D: tl.constexpr, SPLITS: tl.constexpr, BLOCK_S: tl.constexpr, BLOCK_D: tl.constexpr,
              OVERLAP: tl.constexpr):  # fmt: skip
     i_d, i_h, i_b = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
     o_p, o_d = tl.arange(0, SPLITS), i_d * BLOCK_D + tl.arange(0, BLOCK_D)
     in_d = o_d < D
-    begin(OVERLAP)
     seen = tl.load(p_lengths + i_b) + 1
     used = o_p * tl.cdiv(tl.cdiv(seen, SPLITS), BLOCK_S) * BLOCK_S < seen
+    begin(OVERLAP)
     o_part = (i_b * H + i_h) * SPLITS + o_p
     b_max = tl.load(p_sums + 2 * o_part, used, -float("inf"))
     b_weight = tl.exp(b_max - tl.max(b_max))

@@ -14,21 +14,28 @@ from .reference import MixWeights
 
 
 @triton.jit
-def _convolve(p_y, p_conv, p_window, step, o_c, inside, C, TAPS: tl.constexpr):
-    """Channels o_c of the convolution and its silu; the new column becomes the latest in the ring.
+def _past(p_conv, p_window, step, o_c, inside, C, TAPS: tl.constexpr):
+    """What the older columns of the ring give to channels o_c of the convolution."""
+    b_sum = tl.zeros(o_c.shape, tl.float32)
+    for tap in tl.static_range(TAPS - 1):  # type: ignore[misc]
+        b_old = tl.load(p_window + ((step + 1 + tap) % TAPS) * C + o_c, inside, 0.0).to(tl.float32)
+        b_sum += b_old * tl.load(p_conv + o_c * TAPS + tap, inside, 0.0).to(tl.float32)
+    return b_sum
+
+
+@triton.jit
+def _convolve(b_past, b_tap, p_y, p_column, o_c, inside):
+    """With the new column, and its silu; the column becomes the latest in the ring.
 
     Two value heads that share a key head write the same column, and read only older ones.
     """
     b_new = tl.load(p_y + o_c, inside, 0.0)
-    b_sum = b_new.to(tl.float32) * tl.load(p_conv + o_c * TAPS + TAPS - 1, inside, 0.0).to(tl.float32)
-    for tap in tl.static_range(TAPS - 1):  # type: ignore[misc]
-        b_old = tl.load(p_window + ((step + 1 + tap) % TAPS) * C + o_c, inside, 0.0).to(tl.float32)
-        b_sum += b_old * tl.load(p_conv + o_c * TAPS + tap, inside, 0.0).to(tl.float32)
-    tl.store(p_window + (step % TAPS) * C + o_c, b_new, inside)
+    b_sum = b_past + b_new.to(tl.float32) * b_tap
+    tl.store(p_column + o_c, b_new, inside)
     return b_sum * tl.sigmoid(b_sum)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["p_steps"])
 def _delta_step(p_y, p_conv, p_a_log, p_dt_bias, p_norm, p_window, p_state, p_steps, p_out, C, eps, scale,
                 G: tl.constexpr, H: tl.constexpr, K: tl.constexpr, V: tl.constexpr, TAPS: tl.constexpr,
                 BLOCK_K: tl.constexpr, BLOCK_V: tl.constexpr, OVERLAP: tl.constexpr):  # fmt: skip
@@ -42,13 +49,21 @@ def _delta_step(p_y, p_conv, p_a_log, p_dt_bias, p_norm, p_window, p_state, p_st
     b_norm = tl.load(p_norm + o_v, in_v, 0.0).to(tl.float32)
     decay_rate = tl.exp(tl.load(p_a_log + i_h).to(tl.float32))
     dt_bias = tl.load(p_dt_bias + i_h).to(tl.float32)
-    begin(OVERLAP)
     step = tl.load(p_steps + i_b)
     p_y += i_b * (C + H * V + 2 * H)
     p_window += i_b * TAPS * C
-    b_q = _convolve(p_y, p_conv, p_window, step, i_g * K + o_k, in_k, C, TAPS)
-    b_k = _convolve(p_y, p_conv, p_window, step, (G + i_g) * K + o_k, in_k, C, TAPS)
-    b_v = _convolve(p_y, p_conv, p_window, step, 2 * G * K + i_h * V + o_v, in_v, C, TAPS)
+    o_q, o_key, o_value = i_g * K + o_k, (G + i_g) * K + o_k, 2 * G * K + i_h * V + o_v
+    b_q = _past(p_conv, p_window, step, o_q, in_k, C, TAPS)
+    b_k = _past(p_conv, p_window, step, o_key, in_k, C, TAPS)
+    b_v = _past(p_conv, p_window, step, o_value, in_v, C, TAPS)
+    p_tap, p_column = p_conv + TAPS - 1, p_window + (step % TAPS) * C
+    b_q_tap = tl.load(p_tap + o_q * TAPS, in_k, 0.0).to(tl.float32)
+    b_k_tap = tl.load(p_tap + o_key * TAPS, in_k, 0.0).to(tl.float32)
+    b_v_tap = tl.load(p_tap + o_value * TAPS, in_v, 0.0).to(tl.float32)
+    begin(OVERLAP)
+    b_q = _convolve(b_q, b_q_tap, p_y, p_column, o_q, in_k)
+    b_k = _convolve(b_k, b_k_tap, p_y, p_column, o_key, in_k)
+    b_v = _convolve(b_v, b_v_tap, p_y, p_column, o_value, in_v)
     b_q = b_q * (tl.rsqrt(tl.sum(b_q * b_q) + 1e-6) * scale)
     b_k = b_k * tl.rsqrt(tl.sum(b_k * b_k) + 1e-6)
     b_z = tl.load(p_y + C + i_h * V + o_v, in_v, 0.0).to(tl.float32)
