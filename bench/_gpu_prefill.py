@@ -1,5 +1,5 @@
-"""What a prompt and training need on a GPU beside torch's products: the delta rule in chunks, and experts for
-many tokens. Each is checked against its reference, then timed beside it."""
+"""What a prompt and training need on a GPU beside torch's products: the delta rule in chunks, what stands
+around it, and experts for many tokens. Each is checked against its reference, then timed beside it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from saccade.model.kernels import reference
 from torch import Tensor
 
 ALLOWED = 2e-2  # of |ours - reference| / |reference|: bf16 in and out, TF32 between
+ALLOWED_LAYER = 6e-2  # there torch rounds to bf16 at every tap, and the norm divides by what may be small
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,26 @@ def expert_runs(tokens: int, text: dict[str, Any]) -> dict[str, Callable[[], lis
 
 def expert_flops(tokens: int, text: dict[str, Any]) -> float:
     return 6.0 * tokens * text["num_experts_per_tok"] * text["moe_intermediate_size"] * text["hidden_size"]
+
+
+def layer_runs(heads: Heads) -> dict[str, Callable[[], list[Tensor]]]:
+    """A DeltaNet layer between its projections, as dispatched, and in torch around our delta rule."""
+    q, k, v, *_, state = delta_inputs(heads)
+    qkv = torch.cat([x.flatten(2) for x in (q, k, v)], dim=-1)
+    z, (b, a) = torch.randn_like(v).flatten(2), torch.randn(2, *v.shape[:3], device="cuda").bfloat16()
+    shapes = (qkv.shape[-1], 1, 4), heads.value_heads, heads.value_heads, heads.dim
+    weights = kernels.MixWeights(*(torch.randn(s, device="cuda").bfloat16() / 2 for s in shapes))
+    window = qkv[:, :3].clone()
+    inputs = qkv, z, b, a, weights, 1e-6, heads.key_heads, window, state
+
+    def run(mix: Callable[..., Any], **options: Any) -> list[Tensor]:
+        out, columns, states = mix(*inputs, **options)
+        return [out, columns, *states]
+
+    return {
+        "saccade": lambda: run(kernels.delta_mix),
+        "torch": lambda: run(reference.delta_mix, each=False, rule=kernels.delta_rule),
+    }
 
 
 def worst(got: list[Tensor], expected: list[Tensor]) -> float:

@@ -72,7 +72,7 @@ def main() -> None:
     say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s")
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "kernels": lambda: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
-        "prefill": lambda: {"delta_rule": time_delta_rule(copy), "experts": time_experts()},
+        "prefill": lambda: {"delta_rule": time_delta_rule(copy), **time_layers()},
         "greedy": lambda: {"differ": check_greedy()},
         "decode": lambda: {"layers": layers, **time_decode(layers, copy, alone)},
     }
@@ -233,19 +233,23 @@ def time_delta_rule(copy: float) -> dict[str, dict[str, float]]:
 
 
 @torch.inference_mode()
-def time_experts() -> dict[str, dict[str, float]]:
-    """The routed experts of many tokens, in one layer."""
-    rows = {}
+def time_layers() -> dict[str, dict[str, float]]:
+    """Prompts of 35B-A3B in one layer: a DeltaNet layer between its projections, and the routed experts."""
+    heads = chunks.SHAPES["prompt of 4,096, 35B-A3B"]
+    works = {"a DeltaNet layer, 4,096 tokens": (chunks.layer_runs(heads), 0.0, chunks.ALLOWED_LAYER)}
     for tokens in (512, 4096):
-        runs = chunks.expert_runs(tokens, TEXT)
+        flops = chunks.expert_flops(tokens, TEXT)
+        works[f"experts, {tokens} tokens"] = chunks.expert_runs(tokens, TEXT), flops, chunks.ALLOWED
+    rows = {}
+    for name, (runs, flops, allowed) in works.items():
         expected = runs["torch"]()
         for rule, run in runs.items():
             error, seconds = chunks.worst(run(), expected), timed(run, 1, 5)
-            if not error < chunks.ALLOWED:
-                raise Wrong(f"experts of {tokens} tokens: {error:.1e}, allowed {chunks.ALLOWED:.0e}")
-            speed = chunks.expert_flops(tokens, TEXT) / seconds / 1e12
-            rows[f"{tokens} tokens, {rule}"] = {"ms": seconds * 1e3, "TFLOP_s": speed, "error": error}
-            say(f"{rule}: {seconds * 1e3:.2f} ms, {speed:.0f} TFLOP/s, experts of {tokens} tokens")
+            if not error < allowed:
+                raise Wrong(f"{name}: {error:.1e}, allowed {allowed:.0e}")
+            row = {"ms": seconds * 1e3, "TFLOP_s": flops / seconds / 1e12, "error": error}
+            rows[f"{name}, {rule}"] = row
+            say(f"{rule}: {seconds * 1e3:.2f} ms, {name} ({row['TFLOP_s']:.0f} TFLOP/s)")
     return rows
 
 

@@ -267,8 +267,8 @@ class _Balance(torch.autograd.Function):
 def balance_routers() -> None:
     """From here on every router also learns to spread its load."""
 
-    def forward(self: moe.Router, x: Tensor) -> tuple[Tensor, Tensor]:
-        logits: Any = _Balance.apply(F.linear(x, self.weight), self.top_k)
+    def forward(self: moe.Router, x_ND: Tensor) -> tuple[Tensor, Tensor]:
+        logits: Any = _Balance.apply(F.linear(x_ND, self.weight), self.top_k)
         best, indices = best_experts(logits.float(), self.top_k)
         return best.softmax(-1).to(logits.dtype), indices
 

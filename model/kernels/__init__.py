@@ -74,10 +74,9 @@ def delta_rule(
 ) -> tuple[Tensor, Tensor]:
     """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
-        if v.is_cuda and has_triton():
-            gradient = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v, g, beta, state))
-            if _triton("delta_chunks").fits(*state.shape[2:], gradient):
-                return _triton_delta_rule()(q, k, v, g, beta, state)
+        most = 64 if _wants_gradient(q, k, v, g, beta, state) else 128  # what its tiles can be
+        if v.is_cuda and has_triton() and all(16 <= d <= most and d & (d - 1) == 0 for d in state.shape[2:]):
+            return _triton_delta_rule()(q, k, v, g, beta, state)
         plain = v.device.type == "cpu" and not v.requires_grad
         solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
         return reference.delta_rule_chunked(q, k, v, g, beta, state, solve=solve)
@@ -92,7 +91,11 @@ def delta_mix(
     arguments = (qkv, z, b, a, weights, eps, key_heads, window, state, each)
     if native.fits_mix(state, weights.conv) and native.takes(qkv, *weights):
         return native.delta_mix(*arguments)
-    return reference.delta_mix(*arguments, rule=delta_rule)
+    around = None
+    if qkv.is_cuda and has_triton() and not each and not _wants_gradient(qkv, z, *weights):
+        many = _triton("mix_many")
+        around = many.causal_conv, many.gated_norm
+    return reference.delta_mix(*arguments, rule=delta_rule, around=around)
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
@@ -184,6 +187,10 @@ def attention_step(
 ) -> Tensor:  # fmt: skip
     rule = _step_rules(qkv, "step_attention").attention_step
     return rule(qkv, heads, q_norm, k_norm, cos, sin, positions, lengths, keys, values)
+
+
+def _wants_gradient(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
 
 
 def _step_rules(x: Tensor, module: str) -> Any:

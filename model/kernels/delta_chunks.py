@@ -275,16 +275,11 @@ class _DeltaRule(torch.autograd.Function):
         return dq, dk, dv, dg, dbeta, dstart
 
 
-def fits(key_dim: int, value_dim: int, with_gradient: bool) -> bool:
-    """Powers of two, because tiles are, and as large as the shared memory of one multiprocessor allows."""
-    most = C if with_gradient else 2 * C
-    return all(16 <= dim <= most and dim & (dim - 1) == 0 for dim in (key_dim, value_dim))
-
-
 def delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """See `reference.delta_rule_recurrent`; what it takes: `fits`."""
+    """See `reference.delta_rule_recurrent`. K and V must be powers of two from 16 to 128, with gradients to 64:
+    more does not fit the shared memory of a multiprocessor."""
     groups = v.shape[2] // k.shape[2]
     q, k = (x.repeat_interleave(groups, dim=2) if groups > 1 else x for x in (q, k))
     return _DeltaRule.apply(q, k, v, g, beta, state)

@@ -1,0 +1,76 @@
+"""Triton: what stands around the delta rule of a DeltaNet layer for many tokens, without gradients.
+
+Two kernels, each one pass where torch takes six: the causal convolution with its silu, and the gated norm.
+Same meanings as in `reference.py`. Shapes: B batch, T tokens, C channels, H heads of V dims.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+CHANNELS, TOKENS = 128, 32  # of a tile
+NUMBERS = 4096  # of the rows that one program normalises
+
+
+@triton.jit
+def _conv(p_x, p_window, p_w, p_y, T, C, TAPS: tl.constexpr, BLOCK_T: tl.constexpr,
+          BLOCK_C: tl.constexpr):  # fmt: skip
+    i_b = tl.program_id(2).to(tl.int64)
+    o_t = tl.program_id(1).to(tl.int64) * BLOCK_T + tl.arange(0, BLOCK_T)
+    o_c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
+    in_c = o_c < C
+    p_x += i_b * T * C
+    p_window += i_b * (TAPS - 1) * C
+    b_sum = tl.zeros([BLOCK_T, BLOCK_C], tl.float32)
+    for tap in tl.static_range(TAPS):
+        o_from = o_t + tap - (TAPS - 1)  # below zero lie the columns before the first token
+        new, old = (o_from >= 0) & (o_from < T), (o_from < 0) & (o_t < T)
+        b_x = tl.load(p_x + o_from[:, None] * C + o_c[None, :], new[:, None] & in_c[None, :], 0.0)
+        p_old = p_window + (o_from + TAPS - 1)[:, None] * C + o_c[None, :]
+        b_old = tl.load(p_old, old[:, None] & in_c[None, :], 0.0)
+        b_w = tl.load(p_w + o_c * TAPS + tap, in_c, 0.0).to(tl.float32)
+        b_sum += (b_x.to(tl.float32) + b_old.to(tl.float32)) * b_w[None, :]
+    b_sum *= tl.sigmoid(b_sum)
+    p_y += i_b * T * C + o_t[:, None] * C + o_c[None, :]
+    tl.store(p_y, b_sum.to(p_y.dtype.element_ty), (o_t < T)[:, None] & in_c[None, :])
+
+
+@triton.jit
+def _gated_norm(p_x, p_z, p_w, p_y, rows, V, eps, BLOCK_R: tl.constexpr, BLOCK_V: tl.constexpr):
+    o_r = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    o_v = tl.arange(0, BLOCK_V)
+    inside = (o_r < rows)[:, None] & (o_v < V)[None, :]
+    o_x = o_r[:, None] * V + o_v[None, :]
+    b_x = tl.load(p_x + o_x, inside, 0.0).to(tl.float32)
+    b_z = tl.load(p_z + o_x, inside, 0.0).to(tl.float32)
+    b_w = tl.load(p_w + o_v, o_v < V, 0.0).to(tl.float32)
+    b_x *= tl.rsqrt(tl.sum(b_x * b_x, 1) / V + eps)[:, None]
+    b_x = b_x.to(p_x.dtype.element_ty).to(tl.float32) * b_w[None, :] * b_z * tl.sigmoid(b_z)
+    tl.store(p_y + o_x, b_x.to(p_y.dtype.element_ty), inside)
+
+
+def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """As `reference.causal_conv`, but of all columns only the last window [B, k - 1, C]."""
+    (batch, tokens, channels), taps = x.shape, weight.shape[-1]
+    x, window, y = (
+        x.contiguous(),
+        window.contiguous(),
+        torch.empty_like(x, memory_format=torch.contiguous_format),
+    )
+    grid = triton.cdiv(channels, CHANNELS), triton.cdiv(tokens, TOKENS), batch
+    sizes: dict[str, Any] = {"TAPS": taps, "BLOCK_T": TOKENS, "BLOCK_C": CHANNELS}
+    _conv[grid](x, window, weight.contiguous(), y, tokens, channels, **sizes)
+    return y, torch.cat((window[:, tokens:].to(x.dtype), x[:, max(tokens - taps + 1, 0) :]), dim=1)
+
+
+def gated_norm(x: Tensor, z: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """See `reference.gated_norm`."""
+    x, z = x.contiguous(), z.contiguous()
+    y, dim = torch.empty_like(x), x.shape[-1]
+    rows, columns = x.numel() // dim, int(triton.next_power_of_2(dim))
+    sizes: dict[str, Any] = {"BLOCK_R": max(NUMBERS // columns, 1), "BLOCK_V": columns}
+    _gated_norm[(triton.cdiv(rows, sizes["BLOCK_R"]),)](x, z, weight, y, rows, dim, eps, **sizes)
+    return y
