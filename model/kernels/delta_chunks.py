@@ -278,8 +278,10 @@ class _DeltaRule(torch.autograd.Function):
 def delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """See `reference.delta_rule_recurrent`. K and V must be powers of two from 16 to 128, with gradients to 64:
-    more does not fit the shared memory of a multiprocessor."""
+    """See `reference.delta_rule_recurrent`.
+
+    K and V must be powers of two from 16 to 128, with gradients to 64: more does not fit shared memory.
+    """
     groups = v.shape[2] // k.shape[2]
     q, k = (x.repeat_interleave(groups, dim=2) if groups > 1 else x for x in (q, k))
     return _DeltaRule.apply(q, k, v, g, beta, state)
