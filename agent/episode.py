@@ -12,7 +12,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from playwright.async_api import Error as PageError
 
 from ..errors import ActionError, ContextError, PolicyError, SaccadeError
@@ -139,7 +138,7 @@ class Episode:
         """The picture and what `resume` needs, to disk; the picture's fingerprint."""
         name = f"{len(self.steps):03d}"
         screen, _, _ = await asyncio.gather(
-            asyncio.to_thread(fingerprint, observation.pixels),
+            asyncio.to_thread(fingerprint, observation),
             asyncio.to_thread(self.journal.save_screenshot, name, observation),
             self._save_state(),
         )
@@ -312,9 +311,9 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     return Timings(observe_s, vision, prefill, decode, act_s)
 
 
-def fingerprint(pixels: np.ndarray) -> str:
+def fingerprint(seen: Observation) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(pixels.data, usedforsecurity=False).hexdigest()[:16]
+    return sha1(seen.pixels.data, usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:
