@@ -48,8 +48,8 @@ class Traffic:
         """
         cdp.on("Network.responseReceived", self._head)
         cdp.on("Network.dataReceived", self._body)
-        cdp.on("Network.loadingFinished", lambda event: self._missing.pop(event["requestId"], None))
-        cdp.on("Network.loadingFailed", lambda event: self._missing.pop(event["requestId"], None))
+        cdp.on("Network.loadingFinished", self._foot)
+        cdp.on("Network.loadingFailed", self._foot)
 
     async def idle(self, requests_s: float, document_s: float) -> bool:
         """Wait for requests, for a new document longer than for its parts; False when a bound was hit."""
@@ -91,6 +91,7 @@ class Traffic:
             self.watch()
             self._polled.clear()
             self._endless.clear()
+            self._missing.clear()
         elif self._in_background(request):
             return
         self._pending.add(request)
@@ -104,9 +105,9 @@ class Traffic:
         polled = what in self._polled or request.url.split("?")[0] in self._endless
         return polled or request.resource_type in _BACKGROUND
 
-    def _end(self, request: Request | None) -> None:
-        self._pending -= {request}
-        self._main -= {request}
+    def _end(self, request: Request) -> None:
+        self._pending.discard(request)
+        self._main.discard(request)
         self._changed.set()
 
     def _head(self, event: dict[str, Any]) -> None:
@@ -121,8 +122,12 @@ class Traffic:
             return
         url, missing = self._missing[what]
         self._missing[what] = url, missing - event["dataLength"]
-        if missing == event["dataLength"]:
-            self._end(next((it for it in self._pending if isinstance(it, Request) and it.url == url), None))
+        alike = [it for it in self._pending if isinstance(it, Request) and it.url == url]
+        if missing == event["dataLength"] and len(alike) == 1:  # of several, nobody knows which it was
+            self._end(alike[0])
+
+    def _foot(self, event: dict[str, Any]) -> None:
+        self._missing.pop(event["requestId"], None)
 
     def _give_up(self) -> None:
         late = [it for it in self._pending if isinstance(it, Request) and it not in self._main]

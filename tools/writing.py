@@ -29,7 +29,7 @@ async def write(page: Page, cdp: CDPSession, text: str, allow: Allow | None = No
         if number:
             await page.keyboard.press("Enter")
         head, tail = (line[:-1], line[-1:]) if len(line) > _LONG_TEXT else ("", line)
-        pieces = [("insert", head)] if head else []
+        pieces: list[tuple[Way, str]] = [("insert", head)] if head else []
         for way, part in (*pieces, *parts(tail)):
             for piece in part if allow is not None and way == "keys" else (part,):
                 if allow is not None:

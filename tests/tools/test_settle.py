@@ -26,6 +26,7 @@ WAYS = {
     "idle": "requestIdleCallback(show)",
     "answer": "fetch('/wait?ms=60').then((it) => it.text()).then(show)",
     "answer in parts": "fetch('/wait?ms=30&then=90').then((it) => it.text()).then(show)",
+    "two alike": "const u = '/wait?ms=60'; fetch(u); setTimeout(() => fetch(u).then(show), 40)",
     "answer unread": "fetch('/wait?ms=60').then(show)",
     "late answer": "fetch('/wait?ms=60').then((it) => setTimeout(() => it.text().then(show), 30))",
     "transition": "move(() => { end.ontransitionend = (it) => it.propertyName === 'translate' && show();"
