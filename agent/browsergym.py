@@ -23,6 +23,7 @@ from ..vision.screen import changed_fraction
 
 if TYPE_CHECKING:
     from ..tools import Browser
+    from ..tools.writing import Allow
 
 BUTTONS = {"left": act.LeftClick, "right": act.RightClick, "middle": act.MiddleClick}
 GYM_KEYS = {"ctrl": "Control", "alt": "Alt", "shift": "Shift", "meta": "Meta", "cmd": "Meta"}
@@ -221,14 +222,16 @@ class GymBrowser:
     async def element_at(self, point: Point) -> None:
         """See `inspect`."""
 
-    async def focused(self) -> None:
+    async def focused(self, whole: bool = True) -> None:
         """See `inspect`."""
 
     async def observe(self) -> Observation:
         image = Image.fromarray(np.asarray(self._obs["screenshot"], dtype=np.uint8)).convert("RGB")
         return Observation(image, Geometry(*image.size, *image.size), self.address, "")
 
-    async def execute(self, action: Any) -> Effect:
+    async def execute(self, action: Any, allow: "Allow | None" = None) -> Effect:
+        if allow is not None:
+            await allow()
         before = await self.observe()
         await self._step(to_gym(action, before.geometry))
         after = await self.observe()

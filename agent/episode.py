@@ -12,11 +12,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from playwright.async_api import Error as PageError
 
 from ..errors import ActionError, ContextError, PolicyError, SaccadeError
-from ..tools.actions import Action, Answer, AskUser, Terminate
+from ..tools.actions import Action, Answer, AskUser, Terminate, Type
 from ..tools.element import Element
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
@@ -35,7 +34,7 @@ from .results import Finish
 from .run import Outcome, Run, Step, Timings
 from .secrets import Secrets
 from .state import take_state
-from .target import targets_of
+from .target import FOCUS, targets_of
 from .usertools import UseTool
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class Episode:
         """The picture and what `resume` needs, to disk; the picture's fingerprint."""
         name = f"{len(self.steps):03d}"
         screen, _, _ = await asyncio.gather(
-            asyncio.to_thread(fingerprint, observation.pixels),
+            asyncio.to_thread(fingerprint, observation),
             asyncio.to_thread(self.journal.save_screenshot, name, observation),
             self._save_state(),
         )
@@ -189,12 +188,18 @@ class Episode:
                 return await self.execute(action, turn)
 
     async def execute(self, action: Any, turn: Turn) -> Result:
-        targets = turn.targets
-        if self.secrets.named_in(action) and self._last is not None:  # a person may have thought for long
+        targets, secret = turn.targets, self.secrets.named_in(action)
+        if secret and self._last is not None:  # a person may have thought for long
             targets = await targets_of(action, self.browser, self._last.geometry)
+
+        async def allow() -> None:
+            """A page may move the focus when it is clicked, or later."""
+            focus = await self.browser.focused(whole=False)
+            self.secrets.fill(Type(text=action.text), self.browser.address, {FOCUS: focus} if focus else {})
+
         try:
             filled: Action = self.secrets.fill(action, self.browser.address, targets)
-            effect = await self.browser.execute(filled)
+            effect = await self.browser.execute(filled, allow if secret else None)
         except (ActionError, PolicyError) as error:
             return Result(error=self.secrets.scrub(str(error)))
         said = {name: getattr(effect, name) and self.secrets.scrub(getattr(effect, name)) for name in SAID}
@@ -312,9 +317,9 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     return Timings(observe_s, vision, prefill, decode, act_s)
 
 
-def fingerprint(pixels: np.ndarray) -> str:
+def fingerprint(seen: Observation) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(pixels.data, usedforsecurity=False).hexdigest()[:16]
+    return sha1(seen.pixels.data, usedforsecurity=False).hexdigest()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..tools.observation import Observation
 from .run import Run, Step, read_folder
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Scrub = Callable[[str], str]
 STATE = "state.json"
@@ -127,7 +128,7 @@ def scrub_strings(value: Any, scrub: Scrub) -> Any:
     return value
 
 
-def _encode(pixels: np.ndarray) -> bytes:
+def _encode(pixels: "np.ndarray") -> bytes:
     """A PNG. OpenCV takes half of Pillow's time, and lets other threads run meanwhile."""
     import cv2
 

@@ -17,10 +17,11 @@ import jinja2
 import numpy as np
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from PIL import Image
 from tokenizers import Tokenizer
 
 from ..errors import CheckpointError, InputError
-from ..vision.images import load_image
+from ..vision.images import Source, load_image
 from ..vision.processor import Visual
 from ..vision.video import Video, load_video
 from .calls import ParsedReply, ToolCall, parse_reply
@@ -29,6 +30,7 @@ from .config import ModelConfig
 __all__ = ["ChatFormat", "ParsedReply", "Prompt", "TextStream", "ToolCall", "parse_reply"]
 
 TAG = re.compile(r"</?\w+>")  # <think>, </tool_call>, ...: tokens that are markup, though not "special"
+LoadImage = Callable[[Source], Image.Image]
 LoadVideo = Callable[..., Video]  # (source, fps or None), as `VideoProcessor.load`
 ZERO_WIDTH_SPACE = "\u200b"
 UNFINISHED = "\ufffd"  # what the bytes of a cut character decode to
@@ -109,13 +111,15 @@ class ChatFormat:
         thinking: bool,
         image_tokens: Callable[[Visual], int],
         video: LoadVideo = load_video,
+        image: LoadImage = load_image,
     ) -> Prompt:
         """The prompt that asks for the next turn.
 
-        `image_tokens` tells how many tokens a picture takes, or each moment of a video; `video` reads one.
+        `image_tokens` tells how many tokens a picture takes, or each moment of a video; `video` reads one,
+        `image` a picture.
         Raises InputError for messages that the template refuses.
         """
-        text, visuals = self.render(messages, tools, thinking, video)
+        text, visuals = self.render(messages, tools, thinking, video, image)
         encoded = np.array(self._encode_prompt(text), dtype=np.int64)
         kinds = (self.placeholders.image, self.placeholders.video)
         shown = [kinds[isinstance(v, Video)] for v in visuals for _ in range(_runs(v))]
@@ -136,10 +140,11 @@ class ChatFormat:
         tools: Sequence[dict] | None,
         thinking: bool,
         video: LoadVideo = load_video,
+        image: LoadImage = load_image,
     ) -> tuple[str, list[Visual]]:
         """The prompt as text, one placeholder per picture or moment of a video, and both in order."""
         visuals: list[Visual] = []
-        plain = [self._plain(message, visuals, video) for message in messages]
+        plain = [self._plain(message, visuals, video, image) for message in messages]
         try:
             text = self._template.render(
                 messages=plain,
@@ -196,7 +201,9 @@ class ChatFormat:
     def decode(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(list(ids), skip_special_tokens=False)
 
-    def _plain(self, message: dict, visuals: list[Visual], video: LoadVideo) -> dict[str, Any]:
+    def _plain(
+        self, message: dict, visuals: list[Visual], video: LoadVideo, image: LoadImage
+    ) -> dict[str, Any]:
         """The message with neutral text, arguments as objects, and its pictures moved to `visuals`."""
         tokens = self._control if message.get("role") in ("user", "tool") else self._special
         plain = {
@@ -204,7 +211,7 @@ class ChatFormat:
             for key, value in message.items()
             if key not in ("content", "tool_calls")
         }
-        plain["content"] = _content(message.get("content"), tokens, visuals, video)
+        plain["content"] = _content(message.get("content"), tokens, visuals, video, image)
         if message.get("tool_calls"):
             plain["tool_calls"] = [_neutral(_plain_call(call), tokens) for call in message["tool_calls"]]
         return plain
@@ -237,13 +244,17 @@ def _runs(visual: Visual) -> int:
     return len(visual.moments) if isinstance(visual, Video) else 1
 
 
-def _content(content: Any, tokens: re.Pattern, visuals: list[Visual], video: LoadVideo) -> Any:
+def _content(
+    content: Any, tokens: re.Pattern, visuals: list[Visual], video: LoadVideo, image: LoadImage
+) -> Any:
     if content is None or isinstance(content, str):
         return _neutral(content or "", tokens)
-    return [_part(part, tokens, visuals, video) for part in content]
+    return [_part(part, tokens, visuals, video, image) for part in content]
 
 
-def _part(part: dict, tokens: re.Pattern, visuals: list[Visual], video: LoadVideo) -> dict[str, Any]:
+def _part(
+    part: dict, tokens: re.Pattern, visuals: list[Visual], video: LoadVideo, image: LoadImage
+) -> dict[str, Any]:
     """The part as templates expect it; a video may tell its `fps`, see `VideoProcessor.load`."""
     match part:
         case {"type": "text", "text": str(text)}:
@@ -253,7 +264,7 @@ def _part(part: dict, tokens: re.Pattern, visuals: list[Visual], video: LoadVide
             | {"type": "image_url", "image_url": {"url": source}}
             | {"type": "image_url", "image_url": str(source)}
         ):
-            visuals.append(load_image(source))
+            visuals.append(image(source))
             return {"type": "image", "image": ""}
         case (
             {"type": "video", "video": source}

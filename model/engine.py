@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from ..errors import CheckpointError, ContextError, InputError
 from ..vision.processor import Processor
+from ..vision.sent import SentPictures
 from . import kernels
 from .calls import CLOSE_THINK, OPEN_CALL
 from .chat import ChatFormat, Prompt, read_json
@@ -118,6 +119,7 @@ class Engine:
         self.limits = limits or Limits()
         self.max_context = model.config.text.max_context
         free = free_bytes(model.device)
+        self.sent = SentPictures(self.limits.sent_bytes)
         self.pictures = PictureCache(model, processor, self.limits.picture_bytes)
         self.prefixes = PrefixCache(_or_share(self.limits.prefix_bytes, free, PREFIX_SHARE))
         self.scheduler = Scheduler(
@@ -202,7 +204,8 @@ class Engine:
 
     def encode(self, messages: Many[dict], tools: Many[dict], thinking: bool) -> Prompt:
         """The prompt as ids, with as many placeholders as each picture has tokens."""
-        return self.chat.encode(messages, tools, thinking, self.processor.tokens, self.processor.load_video)
+        read = self.processor.load_video, self.sent
+        return self.chat.encode(messages, tools, thinking, self.processor.tokens, *read)
 
     def prefill(self, prompt: Prompt) -> Prefill:
         """The work that this prompt needs, as if nothing were known of earlier ones."""

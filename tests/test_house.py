@@ -144,6 +144,13 @@ def test_agent_runs_without_torch():
     assert run_python("-c", code).split() == []
 
 
+def test_a_start_does_not_wait_for_what_compares_pictures():
+    code = (
+        "import sys, saccade.agent.episode, saccade.agent.oneshot;print(*{'numpy', 'cv2'} & set(sys.modules))"
+    )
+    assert run_python("-c", code).split() == []
+
+
 def test_version_is_stated_once():
     assert saccade.__version__ == PROJECT["project"]["version"]
 

@@ -7,6 +7,8 @@ One frozen model per verb is the only definition: the JSON schema, the parser an
 import difflib
 import json
 import re
+from copy import deepcopy
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -122,7 +124,7 @@ Status = Annotated[Literal["success", "failure"], Field(description="How the tas
 class _Act(BaseModel):
     """What all actions share: a frozen value that can write itself as arguments and as a line."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
     line: ClassVar[str] = ""
     action: str
 
@@ -395,7 +397,9 @@ Action = (
 
 ACTIONS: dict[str, type[_Act]] = {kind.model_fields["action"].default: kind for kind in Action.__args__}
 _PARAMETERS = {name for kind in ACTIONS.values() for name in kind.model_fields} - {"action"}
-_ACTION = TypeAdapter(Annotated[Action, Field(discriminator="action")])
+_ACTION: TypeAdapter[Action] = TypeAdapter(
+    Annotated[Action, Field(discriminator="action")], config=ConfigDict(defer_build=True)
+)
 
 
 def parse_action(name: str, arguments: dict[str, Any] | str | None) -> Action:
@@ -427,6 +431,11 @@ def computer_use_schema() -> dict[str, Any]:
     `x-variants` holds what the flat form cannot say: which verbs need which parameters. It is for programs
     that constrain a model's output; a prompt shows the rest.
     """
+    return deepcopy(_schema())
+
+
+@cache
+def _schema() -> dict[str, Any]:
     verbs = "\n".join(f"* `{verb}`: {_doc(kind)}" for verb, kind in ACTIONS.items())
     action = {"description": f"The action to do. One of:\n{verbs}", "enum": list(ACTIONS), "type": "string"}
     parameters = {

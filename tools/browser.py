@@ -19,7 +19,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from ..errors import ActionError, BrowserError
+from ..errors import ActionError, BrowserError, PolicyError
 from ..vision.screen import changes
 from .actions import Action, Answer, AskUser, Terminate
 from .dialogs import draw
@@ -33,6 +33,7 @@ from .observation import Effect, Observation
 from .observe import look
 from .policy import NetworkPolicy
 from .session import Marks, Session, open_session, prepare_session
+from .writing import Allow
 
 _FRESH_S = 0.25
 _SECOND_LOOK_S = 0.3
@@ -221,10 +222,10 @@ class Browser:
         session = self._running()
         return None if session.asks.blocking else await element_at(session.active, point, whole=True)
 
-    async def focused(self) -> Element | None:
-        """What the keyboard goes to."""
+    async def focused(self, whole: bool = True) -> Element | None:
+        """What the keyboard goes to; `whole` also tells its twins and its form."""
         session = self._running()
-        return None if session.asks.blocking else await focused_element(session.active)
+        return None if session.asks.blocking else await focused_element(session.active, whole)
 
     async def find(self, element: Element) -> Point | None:
         """Where an element that was seen earlier is now, by role and name: scrolled into view, in CSS px."""
@@ -245,8 +246,9 @@ class Browser:
         session.hand_out_notes()
         return seen
 
-    async def execute(self, action: Action) -> Effect:
-        """Do one action and say what changed since the last look.
+    async def execute(self, action: Action, allow: Allow | None = None) -> Effect:
+        """Do one action and say what changed since the last look. `allow` is asked before each key of `type`
+        and ends it by raising PolicyError.
 
         What the page or the policy refuses is `Effect.error`; raises BrowserError when the browser is
         gone and ActionError for `answer`, `terminate` and `ask_user`.
@@ -257,7 +259,7 @@ class Browser:
         before = self._seen or await self.observe()
         marks = session.marks()
         hit = await self._aim(session, before, action)
-        error = await self._attempt(session, before, action)
+        error = await self._attempt(session, before, action, allow)
         after = await self._look(session)
         effect = _effect(session, before, after, marks, error)
         if not effect.visible and error is None:
@@ -301,12 +303,14 @@ class Browser:
             return None
         return await element_at(session.active, before.geometry.relative_to_css(point))
 
-    async def _attempt(self, session: Session, before: Observation, action: Action) -> str | None:
+    async def _attempt(
+        self, session: Session, before: Observation, action: Action, allow: Allow | None
+    ) -> str | None:
         """`perform` within the time limit; what the page did wrong comes back as text."""
-        work = perform(session, before.geometry, action)
+        work = perform(session, before.geometry, action, allow)
         try:
             return await session.asks.until(work, self._limit(action))
-        except ActionError as error:
+        except (ActionError, PolicyError) as error:
             return str(error)
         except (TimeoutError, PlaywrightTimeout):
             return f"{action.action} took longer than {self.timeout_s:g} s"

@@ -39,14 +39,18 @@ from .geometry import Geometry, Point
 from .keys import MODIFIERS, playwright_key, shifted
 from .session import Session
 from .tab import LiveTab
-from .writing import on_us_layout, press_letter, write
+from .writing import Allow, on_us_layout, press_letter, write
 
 _DRAG_STEPS = 12
 _CHOOSER_S = 2.0
 
 
-async def perform(session: Session, geometry: Geometry, action: Action) -> str | None:
-    """Do it; what went wrong in one line, or None. Raises ActionError for a tab that is not there."""
+async def perform(
+    session: Session, geometry: Geometry, action: Action, allow: Allow | None = None
+) -> str | None:
+    """Do it; what went wrong in one line, or None. Raises ActionError for a tab that is not there, and what
+    `allow` raises before text is typed.
+    """
     if session.asks.open is not None:
         return await _respond(session, geometry, action)
     page, at = session.page, geometry.relative_to_css
@@ -68,7 +72,7 @@ async def perform(session: Session, geometry: Geometry, action: Action) -> str |
         case Type(text=text, coordinate=point):
             if point is not None:
                 await _click(session, at(point))
-            return await _enter(session, text, replace=point is not None)
+            return await _enter(session, text, replace=point is not None, allow=allow)
         case Key(keys=keys):
             await _press(session, [playwright_key(name) for name in keys])
         case Scroll(pixels=pixels, coordinate=point):
@@ -134,8 +138,10 @@ async def _drag(session: Session, start: Point | None, end: Point) -> None:
     session.mouse = end
 
 
-async def _enter(session: Session, text: str, replace: bool) -> str | None:
+async def _enter(session: Session, text: str, replace: bool, allow: Allow | None) -> str | None:
     """Into a field of dates, times, colours or numbers as its value; into any other as keys."""
+    if allow is not None:
+        await allow()
     problem = await (await session.active.world()).ask(f"saccade.fill({json.dumps(text)})")
     if problem is not None:
         return problem or None
@@ -144,7 +150,7 @@ async def _enter(session: Session, text: str, replace: bool) -> str | None:
         await keyboard.press("ControlOrMeta+a")
         if not text:
             await keyboard.press("Delete")
-    await write(session.page, await session.active.cdp(), text)
+    await write(session.page, await session.active.cdp(), text, allow)
     return None
 
 

@@ -45,11 +45,11 @@ async def element_at(tab: LiveTab, point: Point, whole: bool = False) -> Element
     return await _describe(tab, await tab.world(), question, (*point, 0, 0), seconds)
 
 
-async def focused_element(tab: LiveTab) -> Element | None:
-    """What the keyboard goes to."""
+async def focused_element(tab: LiveTab, whole: bool = True) -> Element | None:
+    """What the keyboard goes to; `whole` as for `element_at`."""
 
     def question(x: float, y: float, left: float, top: float) -> str:
-        return f"focused(true, {left}, {top})"
+        return f"focused({_js(whole)}, {left}, {top})"
 
     return await _describe(tab, await tab.world(), question, (0, 0, 0, 0), _WHOLE_S)
 

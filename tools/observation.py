@@ -6,12 +6,15 @@ untrusted data.
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from .element import Element
 from .geometry import Geometry
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Box = tuple[int, int, int, int]
 
@@ -54,8 +57,10 @@ class Observation:
         return self.captured[1] if self.captured and self.captured[0] is self.image else None
 
     @cached_property
-    def pixels(self) -> np.ndarray:
+    def pixels(self) -> "np.ndarray":
         """uint8 (H, W, 3), read once: it is compared with the look before and after."""
+        import numpy as np
+
         return np.asarray(self.image)
 
 

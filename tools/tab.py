@@ -33,7 +33,8 @@ class LiveTab:
         cdp = await self.page.context.new_cdp_session(self.page)
         cdp.on("Page.windowOpen", lambda _: self.traffic.expect(POPUP))
         world = World(cdp)
-        await cdp.send("Page.enable")
+        self.traffic.hear(cdp)
+        await asyncio.gather(cdp.send("Page.enable"), cdp.send("Network.enable"))
         return cdp, world
 
     async def world_of(self, frame: str) -> World | None:

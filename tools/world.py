@@ -55,8 +55,7 @@ class World:
     async def _create(self) -> int:
         frame = self._frame or (await self._cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         world = await self._cdp.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": NAME})
-        for script in _SCRIPTS:
-            await self._evaluate(page_file(script), world["executionContextId"])
+        await self._evaluate("\n".join(map(page_file, _SCRIPTS)), world["executionContextId"])
         return world["executionContextId"]
 
     async def _evaluate(self, expression: str, context: int, by_value: bool = True) -> dict[str, Any]:

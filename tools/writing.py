@@ -6,12 +6,14 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Literal
 
 from playwright.async_api import CDPSession, Page
 
 Way = Literal["keys", "letter", "compose", "insert"]
+Allow = Callable[[], Awaitable[None]]
+"""Asked right before text goes to where the focus is; raises PolicyError where it must not."""
 
 _LONG_TEXT = 60
 _COMPOSED = "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf"
@@ -19,16 +21,20 @@ _COMPOSED += "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uff9f\
 _PARTS = re.compile(rf"(?P<keys>[ -~\t]+)|(?P<compose>[{_COMPOSED}]+)|(?P<letter>[^\W\d_])|(?P<insert>.)")
 
 
-async def write(page: Page, cdp: CDPSession, text: str) -> None:
-    """Where the focus is. Line breaks are Enter; pages that listen for keys hear one even of a long line."""
+async def write(page: Page, cdp: CDPSession, text: str, allow: Allow | None = None) -> None:
+    """Where the focus is. Line breaks are Enter; pages that listen for keys hear one even of a long line.
+    With `allow` each key is asked for: a page may move the focus between two of them.
+    """
     for number, line in enumerate(text.split("\n")):
         if number:
             await page.keyboard.press("Enter")
         head, tail = (line[:-1], line[-1:]) if len(line) > _LONG_TEXT else ("", line)
-        if head:
-            await page.keyboard.insert_text(head)
-        for way, part in parts(tail):
-            await _write_part(page, cdp, way, part)
+        pieces: list[tuple[Way, str]] = [("insert", head)] if head else []
+        for way, part in (*pieces, *parts(tail)):
+            for piece in part if allow is not None and way == "keys" else (part,):
+                if allow is not None:
+                    await allow()
+                await _write_part(page, cdp, way, piece)
 
 
 async def press_letter(cdp: CDPSession, letter: str) -> None:

@@ -1,19 +1,20 @@
 """Pure functions on screenshots: what changed between two, and marks that show an action.
 
 Images are PIL images or uint8 arrays (H, W, 3). Knows numpy, OpenCV and Pillow; nothing of browsers,
-models or torch.
+models or torch. numpy and OpenCV, which take a quarter of a second, are imported on the first comparison.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import cv2
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-Picture = Image.Image | np.ndarray
+if TYPE_CHECKING:
+    import numpy as np
+
+    Picture = Image.Image | np.ndarray
 Point = tuple[float, float]
 Box = tuple[int, int, int, int]
 Kind = Literal["click", "move", "drag", "type", "scroll", "none"]
@@ -27,14 +28,14 @@ _PAPER = (255, 255, 255)
 _SUPERSAMPLE = 3
 
 
-def changed_fraction(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> float:
+def changed_fraction(before: "Picture", after: "Picture", tolerance: int = TOLERANCE) -> float:
     """Share of pixels that differ, 0..1; pictures of different sizes differ entirely."""
     mask = _changed_mask(before, after, tolerance)
-    return 1.0 if mask is None else cv2.countNonZero(mask) / mask.size
+    return 1.0 if mask is None else _share(mask)
 
 
 def changes(
-    before: Picture, after: Picture, tolerance: int = TOLERANCE, join_px: int = 16
+    before: "Picture", after: "Picture", tolerance: int = TOLERANCE, join_px: int = 16
 ) -> tuple[float, list[Box]]:
     """The share of pixels that differ, and boxes (x, y, width, height) around them, largest first; gaps
     below `join_px` are joined.
@@ -43,14 +44,14 @@ def changes(
     if mask is None:
         height, width = _array(after).shape[:2]
         return 1.0, [(0, 0, width, height)]
-    return cv2.countNonZero(mask) / mask.size, _boxes(mask, join_px)
+    return _share(mask), _boxes(mask, join_px)
 
 
-def changed_regions(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> list[Box]:
+def changed_regions(before: "Picture", after: "Picture", tolerance: int = TOLERANCE) -> list[Box]:
     return changes(before, after, tolerance)[1]
 
 
-def same(before: Picture, after: Picture, tolerance: int = TOLERANCE) -> bool:
+def same(before: "Picture", after: "Picture", tolerance: int = TOLERANCE) -> bool:
     """Whether not a single pixel differs by more than the tolerance."""
     return changed_fraction(before, after, tolerance) == 0.0
 
@@ -82,14 +83,25 @@ def mark_regions(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     return marked
 
 
-def _changed_mask(before: Picture, after: Picture, tolerance: int) -> np.ndarray | None:
+def _changed_mask(before: "Picture", after: "Picture", tolerance: int) -> "np.ndarray | None":
+    import cv2
+
     first, second = _array(before), _array(after)
     if first.shape != second.shape:
         return None
     return cv2.bitwise_not(cv2.inRange(cv2.absdiff(first, second), (0, 0, 0), (tolerance,) * 3))
 
 
-def _boxes(mask: np.ndarray, join_px: int) -> list[Box]:
+def _share(mask: "np.ndarray") -> float:
+    import cv2
+
+    return cv2.countNonZero(mask) / mask.size
+
+
+def _boxes(mask: "np.ndarray", join_px: int) -> list[Box]:
+    import cv2
+    import numpy as np
+
     left, top, width, height = cv2.boundingRect(mask)
     if width == 0:
         return []
@@ -102,7 +114,9 @@ def _boxes(mask: np.ndarray, join_px: int) -> list[Box]:
     return sorted(boxes, key=lambda box: -box[2] * box[3])
 
 
-def _array(picture: Picture) -> np.ndarray:
+def _array(picture: "Picture") -> "np.ndarray":
+    import numpy as np
+
     if isinstance(picture, np.ndarray):
         return picture
     return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))

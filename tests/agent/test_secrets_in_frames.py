@@ -17,7 +17,13 @@ FIELD = "<body style='margin:0'><input aria-label=Code style='width:300px;height
 PAGE = """<body style='margin:0'><div style='height:200px'></div>
 <iframe name=pay style='border:7px solid;padding:3px;width:400px;height:150px' src='http://localhost:PORT/SRC'></iframe>"""
 NEST = "<body style='margin:0'><iframe style='border:0' width=390 height=140 src='http://127.0.0.1:PORT/field'></iframe>"
+THEFT = """<body style='margin:0'><input aria-label=Code ON="document.querySelector('iframe').focus()"
+style='width:300px;height:100px;border:0'><iframe style='display:block' src='http://localhost:PORT/thief'></iframe>"""
+THIEF = "<input id=it><script>onfocus = () => it.focus()</script>"
 PAGES = {
+    "/onclick": THEFT.replace("ON", "onclick"),
+    "/oninput": THEFT.replace("ON", "oninput"),
+    "/thief": THIEF,
     "/field": FIELD,
     "/page": PAGE.replace("SRC", "field"),
     "/nested": PAGE.replace("SRC", "nest"),
@@ -85,6 +91,30 @@ def test_the_frame_decides(port, tmp_path, page, host, typed, by):
     assert covered is typed
     assert (error is None) is typed
     assert not any(VALUE in file.read_text("utf-8") for file in (tmp_path / "run").rglob("*.json*"))
+
+
+@pytest.mark.parametrize(("event", "kept"), [("onclick", ""), ("oninput", VALUE[0])])
+def test_a_focus_that_moves_away_gets_nothing(port, tmp_path, event, kept):
+    """Between the click and the keys, and between two keys."""
+    script = [
+        {"action": "type", "text": "{{code}}", "coordinate": [100, 80]},
+        {"action": "terminate", "status": "success"},
+    ]
+
+    async def run() -> tuple[list[str], str | None]:
+        hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
+        async with Browser(f"http://127.0.0.1:{port}/{event}", VIEWPORT, allow_hosts=hosts) as browser:
+            secrets = {"code": Secret(VALUE, (f"127.0.0.1:{port}",))}
+            model = ScriptedModel(script, Preferences(VIEWPORT, "snapshot"))
+            done = await Agent("Pay", model, browser, secrets=secrets, out=tmp_path / "run").run()
+            values = [await frame.locator("input").input_value() for frame in browser.page.frames]
+            return values, done.steps[0].error
+
+    (field, stolen), error = asyncio.run(run())
+    assert stolen == ""
+    assert field == kept
+    assert error is not None
+    assert "belongs to 127.0.0.1" in error
 
 
 def test_a_frame_that_does_not_answer_is_covered(port):

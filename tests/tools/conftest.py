@@ -21,8 +21,8 @@ KINDS = {".pdf": "application/pdf", ".svg": "image/svg+xml"}
 
 
 class Site:
-    """Serves `pages` on a free loopback port; `/wait?ms=` answers late, `/to?url=` redirects, and what
-    `secure` names asks for "user:password"."""
+    """Serves `pages` on a free loopback port; `/wait?ms=` answers late (`&then=`: its body later still),
+    `/to?url=` redirects, and what `secure` names asks for "user:password"."""
 
     def __init__(self) -> None:
         self.pages: dict[str, str] = {}
@@ -64,6 +64,7 @@ class Site:
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
+        time.sleep(int(query.get("then", 0)) / 1000)
         request.wfile.write(body)
 
     def page(self, path: str, body: str) -> str:

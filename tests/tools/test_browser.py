@@ -87,6 +87,21 @@ async def test_mouse(shared: Browser, site: Site, verb: str, hits: list[str]) ->
     assert not effect.navigated
 
 
+async def test_a_window_that_is_resized(shared: Browser, site: Site) -> None:
+    """The next look has the new size, and what it shows is hit where it shows it."""
+    await open_desk(shared, site)
+    await shared.page.set_viewport_size({"width": 620, "height": 500})
+    try:
+        seen = await shared.observe()
+        assert seen.image.size == (seen.geometry.css_width, seen.geometry.css_height) == (620, 500)
+        effect = await act(shared, "left_click", coordinate=await centre(shared, "#button"))
+        assert "click" in await shared.evaluate("hits")
+        assert effect.hit is not None
+        assert effect.hit.name == "press"
+    finally:
+        await shared.page.set_viewport_size({"width": 1000, "height": 700})
+
+
 async def test_triple_click_selects_a_line(shared: Browser, site: Site) -> None:
     await open_desk(shared, site)
     await act(shared, "triple_click", coordinate=await centre(shared, "#words"))

@@ -24,6 +24,11 @@ WAYS = {
     "database": "const t = db.result.transaction('s', 'readwrite'); t.objectStore('s').put(1, 1);"
     " t.oncomplete = show",
     "idle": "requestIdleCallback(show)",
+    "answer": "fetch('/wait?ms=60').then((it) => it.text()).then(show)",
+    "answer in parts": "fetch('/wait?ms=30&then=90').then((it) => it.text()).then(show)",
+    "two alike": "const u = '/wait?ms=60'; fetch(u); setTimeout(() => fetch(u).then(show), 40)",
+    "answer unread": "fetch('/wait?ms=60').then(show)",
+    "late answer": "fetch('/wait?ms=60').then((it) => setTimeout(() => it.text().then(show), 30))",
     "transition": "move(() => { end.ontransitionend = (it) => it.propertyName === 'translate' && show();"
     " end.style.translate = end.style.translate ? '' : '40px' })",
     "busy": "setTimeout(() => { const s = performance.now(); while (performance.now() - s < 60); show() })",
@@ -55,7 +60,7 @@ LATELY = """<button style='width:200px;height:90px' onclick='go()'>go</button>
 async def test_what_comes_a_moment_later_is_in_the_effect(shared: Browser, site: Site, way: str) -> None:
     """By every road that a page's work may take from a click to its end."""
     body = LATELY.replace("WAY", WAYS[way]).replace("WATCH", str(way == "observer").lower())
-    await goto(shared, site, f"/ways-{way}", body)
+    await goto(shared, site, f"/ways-{way.replace(' ', '-')}", body)
     for colour in [(255, 0, 0), (0, 0, 255)] * 3:
         assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 50]}))).visible
         assert (await shared.observe()).image.getpixel((900, 120)) == colour
