@@ -21,9 +21,11 @@ from .tokenizer import call_text, make_tokenizer
 PAGES = 8  # per rendering call, and per piece of a batch
 X_IDS = token_ids(make_tokenizer(), "[0", "[1000")
 Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
-# Turns per page and tokens per turn; shares of the batches at the beginning and from the middle of training on.
-BUCKETS = {"named": (16, 96), "short": (12, 192), "long": (5, 512)}
-SHARES = {"named": (0.8, 0.35), "short": (0.15, 0.4), "long": (0.05, 0.25)}
+# Turns per page and tokens per turn. Single clauses have a bucket of their own; the others part all turns by length, and
+# their shares of the batches, at the beginning and from the middle of training on, give each length as many turns as a
+# journey has of it. Lengths are whole chunks of 64, as the delta rule computes them.
+BUCKETS = {"named": (16, 96), "short": (11, 192), "middle": (7, 384), "long": (5, 576)}
+SHARES = {"named": (0.75, 0.25), "short": (0.1, 0.27), "middle": (0.11, 0.33), "long": (0.04, 0.15)}
 # Of the turns, how many act without a thought (`fast`), and how many after one that misread a name: what was thought
 # is not learned then, and the action must be right all the same.
 QUIET, GARBLED = 0.3, 0.1
@@ -91,12 +93,14 @@ def piece(
 def _turns(
     scene: Scene, seed: int, split: str, bucket: str, tokenizer: Tokenizer, thoughts: bool
 ) -> list[tuple[Turn, list[int], list[int]]]:
-    """Turns that fit the bucket; the long bucket prefers long ones."""
+    """Turns of the bucket's lengths; shorter ones too where the page has too few."""
     count, limit = BUCKETS[bucket]
+    above = longest_below(bucket)
     writer, rng = TaskWriter(scene, random.Random(seed), split), random.Random(f"thoughts {seed}")
     drawn = iter(writer.named(2 * count) if bucket == "named" else [])
     made: list[tuple[Turn, list[int], list[int]]] = []
-    for _ in range(count * 4):
+    spare: list[tuple[Turn, list[int], list[int]]] = []
+    for _ in range(count * 12):
         turn = next(drawn, None) or writer.turn()
         prompt, answer = encode_turn(
             turn,
@@ -105,12 +109,19 @@ def _turns(
             quiet=QUIET if thoughts else 1.0,
         )
         if len(prompt) + len(answer) <= limit:
-            made.append((turn, prompt, answer))
-        if len(made) == count * (3 if bucket == "long" else 1):
+            fits = made if len(prompt) + len(answer) > above else spare
+            fits.append((turn, prompt, answer))
+        if len(made) == count:
             break
-    if bucket == "long":
-        made.sort(key=lambda m: -len(m[1]))
-    return made[:count]
+    return (made + spare)[:count]
+
+
+def longest_below(bucket: str) -> int:
+    """What the next shorter bucket of turns holds: nothing that fits there is drawn here."""
+    shorter = [
+        tokens for name, (_, tokens) in BUCKETS.items() if name != "named" and tokens < BUCKETS[bucket][1]
+    ]
+    return 0 if bucket == "named" else max(shorter, default=0)
 
 
 def encode_turn(

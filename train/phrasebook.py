@@ -25,7 +25,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["give {x} a click", "pick {x}", "trigger {x}", "I need you to click {x}", "hit {x} once", "{x} should be clicked"],
     ),
     "open": (
-        ["[open|visit|follow|view|show] {x}", "[go|navigate|move|jump|switch] to {x}", "show [me |]{x}", "[open|go to] the {n} [page|section|area]",
+        ["[open|visit|follow|view|show] {x}", "[go|navigate|move|jump|switch] to {x}", "show [me |]{x}", "[open|go to|show|browse] the {n} [page|section|area|category|department]",
          "[let me see|I want to see|take a look at] {x}", "[access|call up] {x}",
          "[get|bring|lead|carry] me to {x}",
          "[click|press] through to {x}",
@@ -354,6 +354,14 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["[open|click|go to|follow|show] the {o} [result|search result|hit|link in the results]", "[find|locate] the {o} [search |]result and click it"],
         ["the {o} result is the one to open"],
     ),
+    "nth": (
+        ["[open|show|view|visit|see|follow] {x}", "[click|tap|press] [on |]{x}", "[go|navigate] to {x}", "[take|choose|pick|select] {x}", "[look at|have a look at|see the page of|see details of] {x}", "let me see {x}"],
+        ["{x} is the one to look at", "bring up {x}"],
+    ),
+    "name_nth": (
+        ["what is {x} called?", "what is the name of {x}?", "[tell me|read|give me|say] [the name of|what is written on] {x}", "which is {x}?", "[answer with|report] the name of {x}", "[read|spell] {x} [to me|out]", "how is {x} called?"],
+        ["I wonder what {x} may be called"],
+    ),
     "add_to_list": (
         ["add {t} to [the|my] [list|to-do list|tasks|to-dos]", "[put|write|note] {t} [on|down on|onto] [the|my] list", "[add|create|make|enter] [a|a new|one more] [task|item|entry|to-do]: {t}",
          "[add|create] the [task|item|entry] {t}", "[remind me to|don't let me forget:|I have to remember:] {t}", "[add|enter|append] {t}", "{t} [should|must|has to] be on the list", "[new|next] [task|entry|item]: {t}",
@@ -416,7 +424,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
 NOUNS: dict[str, list[str]] = {
     "button": ["{q}", "{q}", "the {q} button", "the {q} button", "the button {q}", "button {q}", "the button [labeled|labelled|named|called|marked] {q}",
                "the button [that says|saying|with the text|reading] {q}", "the {q} control", "the one that says {q}", "the button with {q} on it"],
-    "link": ["{q}", "{q}", "the {q} link", "the link {q}", "link {q}", "the {q} menu item", "the link [called|named|that says|with the text] {q}", "the {q} entry", "the hyperlink {q}"],
+    "link": ["{q}", "{q}", "the {q} link", "the link {q}", "link {q}", "the {q} menu item", "the {q} [page|category|department]", "the link [called|named|that says|with the text] {q}", "the {q} entry", "the hyperlink {q}"],
     "tab": ["{q}", "the {q} tab", "the tab {q}", "tab {q}", "the {q} section", "the tab [called|named] {q}"],
     "checkbox": ["{q}", "the {q} checkbox", "the {q} box", "the checkbox {q}", "the option {q}", "the checkbox [next to|beside|labeled|for] {q}", "the {q} check box"],
     "radio": ["{q}", "the {q} option", "the option {q}", "the {q} radio button", "the choice {q}", "the radio button [for|next to|labeled] {q}"],
@@ -457,8 +465,8 @@ OF = [
 ]
 
 CONCEPT = {
-    "cart_of": ["[add|put] {c} [to|in|into] [the|my] [cart|basket|shopping cart]", "[buy|order|get] {c}", "add the {c} to the [cart|basket]"],
-    "cart_nth": ["[add|put] the {o} [product|result|item|one] [to|in|into] [the|my] [cart|basket]", "buy the {o} [item|product|one]"],
+    "cart_of": ["[add|put] {c} [to|in|into] [the|my] [cart|basket|shopping cart]", "[buy|order|get] {c}", "add [the |]{c} to the [cart|basket]"],
+    "cart_nth": ["[add|put] the {o} [product|result|item|one|search result|hit] [to|in|into] [the|my] [cart|basket]", "[buy|order|get] the {o} [item|product|one|result]"],
     "cart": ["[add|put] it [to|in|into] [the|my] [cart|basket]", "add [this|the product] to the [cart|basket]", "put the item in the cart", "buy it"],
     "open_cart": ["[open|go to|view|see] [the|my] [cart|basket]", "show my cart", "look at the shopping cart"],
     "checkout": ["[go|proceed] to [the |]checkout", "check out", "start the checkout"],

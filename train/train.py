@@ -62,10 +62,10 @@ def train(team: Team, args: argparse.Namespace) -> None:
 
 
 def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
-    progress = Value("d", state["seconds"] / (60 * args.of))
+    lesson = Value("d", max(args.ahead, state["seconds"] / (60 * args.of)))
     seed = 1000 * (args.seed + state["unit"]) + team.rank
     thoughts = "thoughts" not in args.without
-    pages = PageStream(trainee.shape, seed, "train", progress, thoughts)
+    pages = PageStream(trainee.shape, seed, "train", lesson, thoughts)
     workers = max(1, args.workers // team.size)
     stream = ahead(batches(loader(pages, workers), args.pages))
     held_out = batches(loader(PageStream(trainee.shape, 4242, "heldout", None, thoughts), 1), args.pages)
@@ -73,17 +73,18 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
     del held_out
     log = Log(args.out / f"log-{state['unit']}.jsonl", team)
     begin, spent, first = time.time(), state["seconds"], state["step"]
-    saved = begin
+    saved, progress = begin, spent / (60 * args.of)
     while state["step"] - first < args.max_steps:
         if (state["step"] - first) % AGREE_EVERY == 0:
             state["seconds"] = spent + team.agree(time.time() - begin)
-            progress.value = state["seconds"] / (60 * args.of)
+            progress = state["seconds"] / (60 * args.of)
+            lesson.value = max(progress, args.ahead)
             if state["seconds"] - spent >= 60 * args.minutes:
                 break
             if team.rank == 0 and time.time() - saved >= 60 * args.save_every:
                 _save(args, trainee, optimizers, state)
                 saved = time.time()
-        lr = schedule(progress.value, state["step"])
+        lr = schedule(progress, state["step"])
         if args.profile and state["step"] - first == PROFILED_STEPS.start:
             _profile(args, team, trainee, optimizers, stream, lr)
         asked = time.perf_counter()
@@ -234,6 +235,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--shape", choices=SHAPES, default="p10")
+    add(
+        "--ahead",
+        type=float,
+        default=0.0,
+        help="where the curriculum begins: 0.5, with --init, has no first half",
+    )
     add("--minutes", type=float, default=8.5, help="length of this unit")
     add("--of", type=float, default=25, help="minutes of the whole training")
     add("--save-every", type=float, default=5, help="minutes between the saves of what a crash would lose")

@@ -123,6 +123,9 @@ def word_list() -> tuple[str, ...]:
     return tuple(word for word in lines if 3 <= len(word) <= 12 and word.isascii() and word.isalpha())
 
 
+INFLECTED = ("s", "ed", "ing", "ly", "est")
+
+
 def is_held_out(word: str) -> bool:
     """One word in eight is never seen in training; the hash is fixed for ever."""
     return zlib.crc32(word.lower().encode()) % 8 == 0
@@ -159,12 +162,17 @@ class Words:
             return word
         return self.pseudo() if self.rng.random() < 0.2 else self.pick(NOUNS)
 
-    def _rare(self, share: float = 0.5) -> str:
-        """In that share of cases, a word of the word list, at times misspelt."""
+    def _rare(self, share: float = 0.4) -> str:
+        """In that share of cases, a word of the word list, at times misspelt. Half of such a list are inflected forms,
+        which names of things seldom are: most of those are drawn again."""
         if self.rng.random() > share:
             return ""
         word = self.pick(word_list())
-        return self._misspelt(word) if self.rng.random() < 0.25 else word
+        for _ in range(3):
+            if not word.endswith(INFLECTED) or self.rng.random() < 0.2:
+                break
+            word = self.pick(word_list())
+        return self._misspelt(word) if self.rng.random() < 0.12 else word
 
     def _misspelt(self, word: str) -> str:
         """One letter twice, gone, or another: what is written must be read, not guessed."""
@@ -195,14 +203,17 @@ class Words:
     def thing(self) -> str:
         """A product, document or article: 'Brass lantern', 'Zeemark 400'."""
         r = self.rng.random()
-        if r < 0.5:
+        if r < 0.4:
             text = f"{self.pick(ADJECTIVES)} {self.noun()}"
-        elif r < 0.7:
+        elif r < 0.55:
             text = self.noun()
-        elif r < 0.85:
+        elif r < 0.82:
             text = f"{self.noun()} {self.noun()}"
+        elif r < 0.94:
+            text = f"{self.pick(ADJECTIVES)} {self.noun()} {self.noun()}"
         else:
-            text = f"{self.pseudo()} {self.rng.choice(['X', 'Pro', 'Mini', 'II'])}{self.rng.randint(1, 900)}"
+            model = self.rng.choice(["X{}", "Pro {}", "Mini", "II", "No. {}", "{}", "mk {}", "{} XL"])
+            text = f"{self.noun()} {model.format(self.rng.randint(1, 900))}"
         return self.cased(text)
 
     def command(self) -> str:

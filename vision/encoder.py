@@ -83,12 +83,10 @@ class VisionEncoder(nn.Module):
         side = int(self.config.num_position_embeddings**0.5)
         table = self.pos_embed.weight.T.view(1, -1, side, side).float()
         merge, sizes = self.config.spatial_merge_size, {}
-        for _, *size in grids:  # pictures of one size share their positions
-            if tuple(size) not in sizes:
-                resampled = F.interpolate(table, size=size, mode="bilinear", align_corners=True)[0]
-                sizes[tuple(size)] = _merge_order(resampled.permute(1, 2, 0), merge)
-        rows = [sizes[h, w].repeat(t, 1) for t, h, w in grids]
-        return torch.cat(rows).to(self.pos_embed.weight.dtype)
+        for t, *size in dict.fromkeys(grids):  # pictures of one size share their positions
+            resampled = F.interpolate(table, size=size, mode="bilinear", align_corners=True)[0]
+            sizes[t, *size] = _merge_order(resampled.permute(1, 2, 0), merge).repeat(t, 1)
+        return torch.cat([sizes[grid] for grid in grids]).to(self.pos_embed.weight.dtype)
 
     def _rotary(self, grids: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
         """Angles [h | w | h | w] of each patch, theta 1e4, fp32: cos, sin [P, D / H]."""
@@ -96,8 +94,8 @@ class VisionEncoder(nn.Module):
         quarter = torch.arange(head_dim // 4, device=device, dtype=torch.float32)
         inv_freq = 1e4 ** -(quarter / (head_dim // 4))
         merge = self.config.spatial_merge_size
-        rows = [_patch_coordinates(h, w, merge, device).repeat(t, 1) for t, h, w in grids]
-        angles = (torch.cat(rows)[:, :, None] * inv_freq).flatten(1)
+        rows = {grid: _patch_coordinates(*grid[1:], merge, device).repeat(grid[0], 1) for grid in set(grids)}
+        angles = (torch.cat([rows[grid] for grid in grids])[:, :, None] * inv_freq).flatten(1)
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
 

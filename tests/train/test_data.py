@@ -1,11 +1,66 @@
-"""What of a turn is learned, and by which loss."""
+"""Which turns are drawn; what of a turn is learned, and by which loss."""
 
+import random
+from collections import Counter
+
+import pytest
 import torch
 
-from train.data import BUCKETS, X_IDS, Y_IDS, encode_turn, places
-from train.tasks import Turn
+from train.data import BUCKETS, SHARES, X_IDS, Y_IDS, encode_turn, longest_below, piece, places
+from train.render import Renderer, Scene
+from train.shape import SHAPES
+from train.tasks import TaskWriter, Turn
 from train.tasks.clause import drag
 from train.tokenizer import make_tokenizer
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    renderer = Renderer(8, SHAPES["trial"])
+    found = [s for start in range(0, 96, 8) for s in renderer.render(list(range(start, start + 8)))]
+    renderer.close()
+    return found
+
+
+def drawn_lengths(scenes: list[Scene], bucket: str) -> list[int]:
+    found = piece(scenes, 0, "train", bucket, make_tokenizer())
+    ids, targets = torch.as_tensor(found["ids"]), torch.as_tensor(found["targets"])
+    whole = ((ids != 0) | (targets != -100)).long()
+    return (whole * torch.arange(1, ids.shape[2] + 1)).amax(-1).flatten().tolist()
+
+
+def natural_lengths(scenes: list[Scene]) -> list[int]:
+    tokenizer, lengths = make_tokenizer(), []
+    for seed, scene in enumerate(scenes):
+        rng = random.Random(seed)
+        turns = TaskWriter(scene, rng, "train").turns(12)
+        lengths += [sum(map(len, encode_turn(turn, tokenizer, rng))) for turn in turns]
+    return lengths
+
+
+def test_every_length_of_turn_is_trained_as_often_as_it_is_drawn(scenes):
+    """Hardly a turn is too long for all buckets, and their shares make up for the turns that each holds."""
+    natural = natural_lengths(scenes)
+    assert sum(n > max(tokens for _, tokens in BUCKETS.values()) for n in natural) < 0.04 * len(natural)
+    trained, own = Counter(), Counter()
+    for bucket in (name for name in BUCKETS if name != "named"):
+        lengths = drawn_lengths(scenes[:24], bucket)
+        own[bucket] = sum(n > longest_below(bucket) for n in lengths) / len(lengths)
+        for n in lengths:
+            trained[stratum(n)] += SHARES[bucket][1] * BUCKETS[bucket][0] / len(lengths)
+    assert min(own.values()) > 0.75, own
+    drawn, total = Counter(map(stratum, natural)), sum(trained.values())
+    for name in ("short", "middle", "long"):
+        assert trained[name] / total == pytest.approx(drawn[name] / len(natural), abs=0.07), name
+
+
+def stratum(tokens: int) -> str:
+    return next((name for name in ("short", "middle", "long") if tokens <= BUCKETS[name][1]), "none")
+
+
+def test_shares_are_of_the_whole():
+    for when in (0, 1):
+        assert sum(share[when] for share in SHARES.values()) == pytest.approx(1.0)
 
 
 def test_the_second_point_of_a_drag_is_learned_as_words_are():

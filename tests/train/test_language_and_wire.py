@@ -45,9 +45,11 @@ def test_calls_survive_the_wire(call):
 def test_deeds_are_told_as_the_agent_tells_them():
     """A history without thoughts has the very lines that the product writes for such steps."""
     renderer, told = Renderer(8, SHAPES["trial"]), Counter()
-    for seed, scene in enumerate(renderer.render(list(range(8)))):
+    scenes = [scene for start in (0, 8, 16) for scene in renderer.render(list(range(start, start + 8)))]
+    for seed, scene in enumerate(scenes):
         see = TaskWriter(scene, random.Random(seed), "train").see
-        for turn in TaskWriter(scene, random.Random(seed), "train").named(40):
+        writer = TaskWriter(scene, random.Random(seed), "train")
+        for turn in (*writer.named(40), *writer.turns(40)):
             action = parse_action("computer_use", turn.action)
             if turn.action["action"] in ("terminate", "answer", "ask_user"):
                 continue

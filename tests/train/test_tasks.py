@@ -14,7 +14,7 @@ import pytest
 from train import pages
 from train.language import Phrases, parse
 from train.manner import COUNTS
-from train.pages import HEIGHT, WIDTH, apps
+from train.pages import HEIGHT, WIDTH, apps, lists
 from train.pages.icons import ICONS
 from train.pages.page import (
     Bulk,
@@ -22,22 +22,27 @@ from train.pages.page import (
     Product,
     Record,
     Select,
+    Shelf,
     Stepper,
     Ticks,
     Todo,
     Widget,
 )
-from train.phrasebook import BOOK
+from train.pages.widgets import date_field
+from train.phrasebook import BOOK, ORDINALS
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import Clause, TaskWriter, Turn
 from train.tasks.facts import readable
 from train.tasks.filling import form_clause
 from train.tasks.goals import goal
+from train.tasks.goals.shelves import naming
 from train.tasks.sight import Sight, plain
+from train.tasks.walks import after_search, field_by_field
 
 W = TypeVar("W", bound=Widget)
-PAGES, ROUNDS = 8, 16
+PAGES, ROUNDS = 8, 24
+FIGURES = "1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th".split()
 UNDER = """(points => JSON.stringify(points.map(([x, y]) => {
   const hit = document.elementFromPoint(x, y), own = hit && hit.closest('[data-e]');
   return own ? +own.dataset.e : -1;
@@ -72,8 +77,16 @@ def sample(request) -> Sample:
 
 @pytest.fixture(scope="module")
 def applications() -> Sample:
-    """Pages of nothing but applications."""
-    blocks = (apps.todo, apps.todo, apps.bulk, apps.product, apps.record)
+    return pages_of(apps.todo, apps.todo, apps.bulk, apps.product, apps.record)
+
+
+@pytest.fixture(scope="module")
+def shelves() -> Sample:
+    return pages_of(lists.cards, lists.items, lists.table, lists.cart)
+
+
+def pages_of(*blocks) -> Sample:
+    """Pages of nothing but one of these blocks."""
     layouts = {lambda b, block=block: f'<div class="pad">{block(b)}</div>': 1 for block in blocks}
     renderer = Renderer(PAGES, SHAPES["trial"])
     with pytest.MonkeyPatch.context() as patch:
@@ -205,9 +218,9 @@ def test_a_stepper_goes_toward_its_number_and_stops_there(sample):
     assert sum(seen.values()) > 5
 
 
-def test_a_calendar_opens_turns_and_is_clicked(sample):
+def test_a_calendar_opens_turns_and_is_clicked():
     thoughts = Counter()
-    for _, widget, clause in widgets(sample, Calendar):
+    for _, widget, clause in widgets(pages_of(date_field), Calendar):
         thought = clause.step.thought if clause.step else "settled"
         assert thought.startswith("Open") == (not widget.days and clause.step is not None)
         thoughts[thought.split(" '")[0]] += 1
@@ -317,6 +330,81 @@ def test_the_cart_comes_after_the_variants(applications):
         elif clause.step:
             chosen += 1
     assert min(carts, chosen) > 0
+
+
+def test_a_thing_told_by_its_place_is_read_off_the_page(shelves):
+    """What is clicked and what is answered belong to the thing at that place in the list."""
+    told = Counter()
+    for see, shelf, clause in widgets(shelves, Shelf):
+        place = next(
+            (i for i, nth in enumerate(ORDINALS) if re.search(rf"\b({nth}|{FIGURES[i]})\b", clause.text)), -1
+        )
+        assert clause.step
+        row = (shelf.links, shelf.buttons)
+        boxes = [[see.box(see.element(i)) for i in ids] for ids in row]
+        assert place >= 0 or "last" in clause.text, clause
+        assert any(ids and ids[place] == clause.step.box for ids in boxes), clause
+        told[place] += 1
+    assert min(told[0], told[1], told[-1]) > 5
+
+
+def test_the_name_of_the_nth_is_answered(shelves):
+    named = 0
+    for number, scene in enumerate(shelves.scenes):
+        see = TaskWriter(scene, random.Random(number), "train").see
+        if clause := naming(see):
+            shelf = next(w for w in scene.page.widgets if isinstance(w, Shelf))
+            assert clause.step
+            nth = clause.step.thought.split()[1]
+            place = -1 if nth == "last" else ORDINALS.index(nth)
+            assert clause.step.action["text"] == shelf.names[place]
+            named += 1
+    assert named > 30
+
+
+def test_a_search_is_sent_before_its_results_are_used(sample):
+    """Typed, sent by Enter or the button, and only then something is done with what is there."""
+    due = Counter()
+    for number, scene in enumerate(sample.scenes):
+        for seed in range(4):
+            see = TaskWriter(scene, random.Random(100 * number + seed), "train").see
+            clauses = after_search(see)
+            if not clauses:
+                continue
+            at = next(i for i, c in enumerate(clauses) if c.step)
+            step, box = clauses[at].step, next(e for e in see.elements if e.role == "search")
+            assert step
+            past = [line for c in clauses[:at] for line in c.past] + clauses[at].past
+            match step.action["action"]:
+                case "type":
+                    assert not box.value
+                    assert past == []
+                case "key":
+                    assert past == [f"Type '{box.value}' into {see.line(box)}"]
+                case _:
+                    sent = past[-1] if len(past) > 1 else clauses[at].kind
+                    assert past[0].startswith("Type '")
+                    assert sent in ("Press Enter", "button") or sent.startswith("Click '"), clauses
+            due[step.action["action"]] += 1
+    assert min(due["type"], due["key"], due["left_click"]) > 3, due
+
+
+def test_a_form_field_by_field_is_filled_in_order(sample):
+    """The due clause is the first whose field does not hold what is wanted; the others before it are told."""
+    due = Counter()
+    for number, scene in enumerate(sample.scenes):
+        for ids in scene.page.forms:
+            see = TaskWriter(scene, random.Random(number), "train").see
+            clauses = field_by_field(see, ids)
+            at = next((i for i, c in enumerate(clauses) if c.step), None)
+            if at is None:
+                continue
+            for clause in clauses[:at]:
+                wanted = re.fullmatch(r"Type '(.*)' into '(.*)'", clause.past[0])
+                if wanted:
+                    assert any(e.name == wanted[2] and e.value == wanted[1] for e in see.elements)
+            due[min(at, 3)] += 1
+    assert min(due[0], due[1], due[2]) > 3, due
 
 
 def test_a_record_is_saved_when_its_fields_hold_what_was_said(applications):

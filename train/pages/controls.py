@@ -41,10 +41,37 @@ def field_name(b: Builder) -> str:
     def draw() -> str:
         r = b.rng.random()
         if r < 0.65:
-            return b.words.pick(FIELD_NAMES).strip()
+            return usual_or_longer(b)
         return b.words.cased(b.words.noun() if r < 0.85 else f"{b.words.noun()} {b.words.noun()}")
 
     return b.label(draw)
+
+
+def usual_or_longer(b: Builder) -> str:
+    """A usual name, or one that only begins or ends as a usual one does: names are to be read to their end."""
+    name, noun = b.words.pick(FIELD_NAMES).strip(), b.words.noun()
+    if b.chance(0.7):
+        return name
+    longer = ["{n} of {w}", "{w} {n}", "Your {n}", "{n} ({w})", "{n} 2", "{w}: {n}", "{n} for {w}", "New {n}"]
+    return b.words.cased(b.rng.choice(longer).format(n=name.lower(), w=noun))
+
+
+def search_name(b: Builder) -> str:
+    """What a search box says of itself; half of all say what no other does."""
+    if b.chance(0.5):
+        return b.rng.choice(SEARCH_NAMES).strip()
+    asked = [
+        "Search {w}s",
+        "Find {w}s",
+        "Find a {w}",
+        "Search in {w}",
+        "Which {w}?",
+        "{w} or {v}",
+        "{w} search",
+        "Search {w} and {v}",
+        "Look up {w}",
+    ]
+    return b.words.cased(b.rng.choice(asked).format(w=b.words.noun(), v=b.words.noun()))
 
 
 def options(b: Builder) -> tuple[str, list[str]]:
@@ -123,8 +150,8 @@ def icon_names(b: Builder, count: int) -> list[str]:
 
 
 def search(b: Builder, nowrap: str = "") -> str:
-    name = b.label(lambda: b.rng.choice(SEARCH_NAMES).strip())
-    value = b.rng.choice([b.words.thing, b.words.noun])() if b.chance(0.3) else ""
+    name = b.label(lambda: search_name(b))
+    value = b.rng.choice([b.words.thing, b.words.noun])() if b.chance(0.45) else ""
     has_label = bool(value) or b.chance(0.2)
     mark = b.add("search", name, value=value)
     box = f'<input {mark} placeholder="{"" if has_label else esc(name)}" value="{esc(value)}" style="width:{max(b.rng.randint(90, 190), 9 * len(name) + 20)}px">'

@@ -19,7 +19,7 @@ def form(b: Builder) -> str:
         names = [b.label(lambda n=n: n) for n in kept.split("|")]
     else:
         names, purpose = [field_name(b) for _ in range(b.rng.randint(1, 6))], ""
-    filled = b.rng.choice([0, 0, b.rng.randint(0, len(names)), len(names)])
+    filled = b.rng.choice([0, *(b.rng.randint(0, len(names)) for _ in range(3)), len(names)])
     skipped = b.rng.randrange(filled) if filled > 1 and b.chance(0.15) else None
     values = [b.words.value_for(n) if i < filled and i != skipped else "" for i, n in enumerate(names)]
     focused = filled if b.chance(0.3) else -1

@@ -14,7 +14,7 @@ BLOCKS: dict[Block, float] = {
     prose.comments: 0.7,
     lists.buttons: 2.5, lists.table: 2.2, lists.cards: 2.5, lists.items: 1.7, lists.facts: 1, lists.tiles: 0.5,
     lists.cart: 1, lists.mails: 0.8,
-    forms.form: 4, forms.select_block: 1.2, forms.ticked: 2, forms.search_block: 1.2,
+    forms.form: 4, forms.select_block: 1.2, forms.ticked: 2.6, forms.search_block: 1.2,
     widgets.tabs: 1.3, widgets.accordion: 1, widgets.chips: 0.8, widgets.pagination: 0.7, widgets.switches: 0.8,
     widgets.stepper: 0.6, widgets.slider: 0.7, widgets.rating: 0.5, widgets.tree: 0.7, widgets.menu_bar: 0.7,
     widgets.date_field: 0.9, widgets.suggestions: 0.6, widgets.reorder: 0.6,
@@ -36,13 +36,14 @@ def blocks(b: Builder, low: int, high: int) -> str:
     return "".join(block(b) for block in chosen)
 
 
-def top_bar(b: Builder) -> str:
+def top_bar(b: Builder, searched: float = 0.4) -> str:
+    """`searched`: how often it has a search box."""
     logo = f"<b>{esc(b.noun())}</b>" if b.chance(0.8) else ""
     links = b.distinct(b.words.place, b.rng.randint(1, 5))
     nav = "".join(b.link(n) for n in links)
-    box = search(b, "nowrap") if b.chance(0.4) else ""
+    box = search(b, "nowrap") if b.chance(searched) else ""
     end = ""
-    if b.chance(0.3):
+    if b.chance(0.3 + 0.4 * (searched > 0.5)):
         name, count = b.rng.choice(CONCEPTS["open_cart"]), b.rng.randint(0, 9)
         mark = b.add("link", name, concept="open_cart")
         badge = b.rng.choice([f' <span class="badge">{count}</span>', f" ({count})", ""])
@@ -71,6 +72,17 @@ def with_top_bar(b: Builder) -> str:
         names = b.distinct(b.words.place, 4)
         foot = f'<div class="bar row small wide">{"".join(b.link(n) for n in names)}</div>'
     return f'{top_bar(b)}<div class="pad">{blocks(b, 1, 5)}</div>{foot}'
+
+
+def found(b: Builder) -> str:
+    """What a search or a category holds, under a bar to search in."""
+    kinds = ""
+    if b.chance(0.5):
+        names = b.distinct(b.words.place, b.rng.randint(2, 5))
+        kinds = f'<div class="row block wide">{"".join(b.link(n) for n in names)}</div>'
+    title = f"<h2>{esc(b.words.cased(b.words.noun()))}</h2>" if b.chance(0.6) else ""
+    things = b.rng.choice([lists.cards, lists.cards, lists.items, lists.table])(b)
+    return f'{top_bar(b, 0.9)}<div class="pad">{kinds}{title}{things}{blocks(b, 0, 1)}</div>'
 
 
 def with_sidebar(b: Builder, right: bool = False) -> str:
@@ -115,11 +127,12 @@ def settings(b: Builder) -> str:
 LAYOUTS: dict[Block, float] = {
     column: 4,
     few: 2,
-    with_top_bar: 4.5,
+    with_top_bar: 4,
+    found: 2.5,
     with_sidebar: 1.8,
     centred: 1.3,
     settings: 1.2,
 }
 HELD_OUT_LAYOUTS: dict[Block, float] = {
-    column: 3, few: 1, with_top_bar: 3, with_sidebar: 1, halves: 2, lambda b: with_sidebar(b, True): 2, centred: 1, settings: 1,
+    column: 3, few: 1, with_top_bar: 3, found: 1.5, with_sidebar: 1, halves: 2, lambda b: with_sidebar(b, True): 2, centred: 1, settings: 1,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from .concepts import CONCEPTS, STATUSES
 from .controls import icon
-from .page import Builder, Count, Menu, Sorting, Ticks, esc
+from .page import Builder, Count, Menu, Shelf, Sorting, Ticks, esc
 
 
 def buttons(b: Builder) -> str:
@@ -29,6 +29,7 @@ def table(b: Builder) -> str:
     if order:
         rows.sort(key=lambda row: _sort_key(row[order[0]]), reverse=order[1])
     ends, ticking, linked = _row_ends(b), b.chance(0.15), b.chance(0.2)
+    shelf = Shelf("row", things, [], [], [])
     opened = b.rng.randrange(len(rows)) if ends == "menu" and b.chance(0.5) else -1
     body, marks, boxes = "", [], []
     for i, row in enumerate(rows):
@@ -45,11 +46,15 @@ def table(b: Builder) -> str:
             tick = f'<td><input type="checkbox" {b.add("checkbox", "", context=row[0], value="on" if is_on else "")}{" checked" if is_on else ""}></td>'
             boxes.append(b.last)
         first = b.link(row[0]) if linked else esc(row[0])
+        shelf.links += [b.last] if linked else []
         end = _row_end(b, ends, row[0], i == opened)
+        shelf.buttons += [b.last] if ends and ends not in ("menu", "icons") and " " not in ends else []
         body += f"<tr>{tick}<td><span {name_attribute}>{first}</span></td>{''.join(cells)}{end}</tr>"
     if boxes:
         b.widgets.append(Ticks("", boxes))
     b.counts.append(Count("rows", marks, len(rows)))
+    shelf.names, shelf.marks = [row[0] for row in rows], marks
+    b.widgets.append(shelf)
     tick_head, end_head = "<th></th>" if ticking else "", "<th></th>" if ends else ""
     return f'<table class="block"><tr>{tick_head}{heads[0]}{end_head}</tr>{body}</table>'
 
@@ -150,6 +155,7 @@ def cards(b: Builder) -> str:
     name = b.rng.choice(CONCEPTS["cart"]) if label == "cart" else label
     picture, horizontal, linked, liked = b.chance(0.5), b.chance(0.35), b.chance(0.35), b.chance(0.15)
     priced, noted, made = b.chance(0.7), b.chance(0.4), []
+    shelf = Shelf("product", [], [], [], [])
     for thing in b.distinct(b.words.thing, b.rng.randint(2, 6)):
         pic = (
             f'<div class="pic" style="height:{b.rng.randint(18, 60)}px;min-width:44px"></div>'
@@ -158,6 +164,9 @@ def cards(b: Builder) -> str:
         )
         title_mark, title_attribute = b.mark()
         title = b.link(thing) if linked else f"<b>{esc(thing)}</b>"
+        shelf.names.append(thing)
+        shelf.marks.append(title_mark)
+        shelf.links += [b.last] if linked else []
         note = f'<div class="small faint">{esc(b.words.sentence(2, 6))}</div>' if noted else ""
         price = ""
         if priced:
@@ -165,11 +174,13 @@ def cards(b: Builder) -> str:
             price = f"<div><span {attribute}>{esc(amount)}</span></div>"
             b.fact(thing, "price", amount, title_mark, mark)
         button = b.button(name, context=thing, concept="cart" if label == "cart" else "") if name else ""
+        shelf.buttons += [b.last] if name else []
         heart = icon(b, "heart", thing) if liked else ""
         inner = "row nowrap between" if horizontal else ""
         made.append(
             f'<div class="panel {inner}">{pic}<div><span {title_attribute}>{title}</span>{note}{price}</div>{heart}{button}</div>'
         )
+    b.widgets.append(shelf)
     return f'<div class="{"" if horizontal else "grid"} block">{"".join(made)}</div>'
 
 
@@ -182,16 +193,21 @@ def items(b: Builder) -> str:
         else None
     )
     rows, marks = [], []
+    shelf = Shelf("item", [], marks, [], [])
     for thing in b.distinct(b.rng.choice([b.words.thing, b.words.place]), b.rng.randint(2, 7)):
         mark, attribute = b.mark()
         marks.append(mark)
         first = b.link(thing) if linked else esc(thing)
+        shelf.names.append(thing)
+        shelf.links += [b.last] if linked else []
         note = f' <span class="small faint">{esc(b.words.sentence(2, 7))}</span>' if small else ""
         end = b.button(action, "btn2", context=thing) if action else icon(b, sign, thing) if sign else ""
+        shelf.buttons += [b.last] if action else []
         rows.append(
             f'<li><div class="row between nowrap"><span><span {attribute}>{first}</span>{note}</span>{end}</div></li>'
         )
     b.counts.append(Count("items in the list", marks, len(rows)))
+    b.widgets.append(shelf)
     tag = b.rng.choice(["ul", "ol"])
     return f'<{tag} class="block" style="padding-left:{b.rng.choice([14, 20, 28])}px;margin-top:2px">{"".join(rows)}</{tag}>'
 
@@ -229,14 +245,18 @@ def tiles(b: Builder) -> str:
 
 def cart(b: Builder) -> str:
     remove = b.rng.choice(["Remove", "Delete", "Remove", "Drop"])
-    rows = ""
+    rows, shelf = "", Shelf("item", [], [], [], [])
     for thing in b.distinct(b.words.thing, b.rng.randint(1, 4)):
         amount, (name_mark, name_attribute), (mark, attribute) = b.words.price(), b.mark(), b.mark()
         b.fact(thing, "price", amount, name_mark, mark)
+        shelf.names.append(thing)
+        shelf.marks.append(name_mark)
+        shelf.buttons.append(len(b.elements))
         rows += (
             f'<div class="row between block nowrap"><span {name_attribute}>{esc(thing)}</span><span>{b.rng.randint(1, 3)} × '
             f"<span {attribute}>{esc(amount)}</span></span>{b.button(remove, b.rng.choice(['btn2', 'link']), context=thing)}</div>"
         )
+    b.widgets.append(shelf)
     total, (mark, attribute) = b.words.price(), b.mark()
     b.fact("", "total", total, mark)
     checkout = b.button(b.rng.choice(CONCEPTS["checkout"]), concept="checkout")

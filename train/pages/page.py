@@ -145,6 +145,18 @@ class Results:
 
 
 @dataclass
+class Shelf:
+    """Things one after another, by name: products, rows, results. `marks` are their names as text; `links` open them
+    and `buttons` do something with each, where there are such."""
+
+    kind: str  # what one of them is called: "product", "row"
+    names: list[str]
+    marks: list[int]
+    links: list[int]
+    buttons: list[int]
+
+
+@dataclass
 class Order:
     """Things that can be dragged to another place among their like."""
 
@@ -220,7 +232,7 @@ class Overlay:
 
 Widget = (
     Ticks | Choice | Select | Stepper | Slider | Rating | Calendar | Menu | Sections | Tree | Suggestions
-    | Sorting | Order | Results | Todo | Bulk | Listing | Record | Product
+    | Sorting | Order | Results | Shelf | Todo | Bulk | Listing | Record | Product
 )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ def heading(b: Builder) -> str:
     title = b.words.cased(b.rng.choice([b.words.thing(), b.words.sentence(2, 5).rstrip(".!?")]))
     under = f'<p class="faint">{esc(b.words.sentence(5, 14))}</p>' if b.chance(0.5) else ""
     tag = b.rng.choice(["h1", "h2"])
-    return f"<{tag}>{esc(title)}</{tag}>{under}"
+    mark, attribute = b.mark()
+    b.fact("", "heading", title, mark)
+    return f"<{tag}><span {attribute}>{esc(title)}</span></{tag}>{under}"
 
 
 def paragraph(b: Builder) -> str:
@@ -33,10 +35,9 @@ def alert(b: Builder) -> str:
         if b.chance(0.6)
         else [""]
     )
-    close = ends[-1]
-    return (
-        f'<div class="panel row between block nowrap"><span>{esc(b.words.sentence(3, 9))}</span>{close}</div>'
-    )
+    close, said, (mark, attribute) = ends[-1], b.words.sentence(3, 9), b.mark()
+    b.fact("", "notice", said, mark)
+    return f'<div class="panel row between block nowrap"><span {attribute}>{esc(said)}</span>{close}</div>'
 
 
 def done(b: Builder) -> str:

@@ -18,12 +18,13 @@ from .obstacles import asked, in_the_way, missing, out_of_sight
 from .pointing import press, set_state
 from .reading import answering, copying
 from .sight import Sight
+from .walks import after_search, field_by_field
 from .wordless import wordless
 
 __all__ = ["Clause", "Step", "TaskWriter", "Turn", "relative_centre", "snapshot_text"]
 
 # Imagined clauses before and after the one about this page.
-AROUND = [(0, 0)] * 6 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)]
+AROUND = [(0, 0)] * 5 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)]
 OFTEN = {"field": 2.0, "search": 3.0, "select": 2.0, "day": 0.15, "option": 0.8, "link": 0.8}
 ONCE = (
     "sort",
@@ -77,13 +78,14 @@ class TaskWriter:
             self._goal_here,
             self._journey,
             self._form,
+            self._walk,
             self._finished,
             self._away,
             self._reading,
             self._anywhere,
             self._lost,
         ]
-        weights = [28, 20, 24, 12, 4, 10, 11, 2, 3]
+        weights = [22, 17, 26, 7, 16, 4, 9, 12, 2, 3]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -134,14 +136,33 @@ class TaskWriter:
         clause = clause or in_the_way(self.see)
         return clause and self._embed(clause)
 
+    def _walk(self) -> Turn | None:
+        """Clauses that belong together, and perhaps one more about this page."""
+        forms = self.scene.page.forms
+        ways = [
+            lambda: field_by_field(self.see, self.rng.choice(forms)) if forms else [],
+            lambda: after_search(self.see),
+        ]
+        for way in self._shuffled(ways, [1, 2]):
+            if clauses := way():
+                more = self._any_clause() if self.rng.random() < 0.3 else None
+                return self._in_order(
+                    [*clauses, more] if more and not self._clash(more, clauses) else clauses
+                )
+        return None
+
     def _journey(self) -> Turn | None:
-        """Several clauses about this page, in order; those before the one that is due are done, by what the page
-        shows or by what the history says. Where all are, the task is, though what was clicked is still there."""
+        """Several clauses about this page that have nothing to do with each other."""
         clauses: list[Clause] = []
-        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4, 5])):
+        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4, 5, 6])):
             clause = self._any_clause()
             if clause and clause.text not in (c.text for c in clauses) and not self._clash(clause, clauses):
                 clauses.append(clause)
+        return self._in_order(clauses) if clauses else None
+
+    def _in_order(self, clauses: list[Clause]) -> Turn:
+        """Those before the one that is due are done, by what the page shows or by what the history says. Where all
+        are, the task is, though what was clicked is still there."""
         past = [imagined(self.see) for _ in range(self.rng.choice([0, 0, 0, 1, 2, 3]))]
         after = [imagined(self.see) for _ in range(self.rng.choice([0, 0, 0, 1, 2, 3]))]
         lines = [line for clause in past for line in clause.past]
@@ -154,12 +175,9 @@ class TaskWriter:
             if not is_done:
                 assert clause.step is not None
                 tail = after if clause.step.action["action"] != "answer" else []
-                return self._turn(
-                    [*past, *clauses, *tail], self._lines(lines + clause.past), clause.step, clause.kind
-                )
+                told = self._lines(lines + clause.past) + self._looked_for(clause.step)
+                return self._turn([*past, *clauses, *tail], told, clause.step, clause.kind)
             lines += clause.done_lines()
-        if not clauses:
-            return None
         return self._turn([*past, *clauses], self._lines(lines), done_step(), "settled")
 
     def _clash(self, clause: Clause, others: list[Clause]) -> bool:
@@ -240,6 +258,8 @@ class TaskWriter:
         future = [imagined(self.see) for _ in range(0 if is_last or clause.step is None else later)]
         lines = self._lines([line for c in past for line in c.past] + clause.past) + (before or [])
         step = clause.step or done_step()
+        if clause.step and before is None:
+            lines += self._looked_for(step)
         if clause.step and not before and self.rng.random() < 0.03 and "coordinate" in step.action:
             lines.append(f"{step.thought} (no change)")
         return self._turn([*past, clause, *future], lines, step, clause.kind)
@@ -258,6 +278,16 @@ class TaskWriter:
                 told.append(line)
             told += self._mistakes(0.03)
         return told
+
+    def _looked_for(self, step: Step) -> list[str]:
+        """How the target came into view: what is in view is not scrolled to, however much was scrolled before."""
+        if "coordinate" not in step.action or self.rng.random() > 0.08:
+            return []
+        if self.scene.above > 0:
+            return ["Scroll down"] * self.rng.choice([1, 1, 2, 3])
+        return self.rng.choice(
+            [["Scroll down (no change)"], ["Scroll down", "Scroll up"], ["Scroll up (no change)"]]
+        )
 
     def _mistakes(self, share: float) -> list[str]:
         """Steps that nobody asked for, most of them to no effect. They say nothing about what is left to do."""

@@ -119,13 +119,13 @@ def form_clause(see: Sight, ids: list[int]) -> Clause | None:
     kept = see.rng.choice([1.0, 1.0, 0.8])  # of what the fields hold, so much is what they should hold
     pairs, past, step = [], [], None
     for element in fields:
-        wanted = _wanted(see, element, kept)
+        wanted = wanted_in(see, element, kept)
         pairs.append((see.say.cased(element.name), wanted))
         is_right = element.value == wanted
         if is_right and step is None:
-            past += _lines(see, element, wanted)
+            past += form_lines(see, element, wanted)
         elif step is None:
-            step = _step(see, element, wanted)
+            step = form_step(see, element, wanted)
             if step is None:
                 return None
             if step.action["action"] == "type" and see.chance(0.12):  # it went wrong before
@@ -135,7 +135,7 @@ def form_clause(see: Sight, ids: list[int]) -> Clause | None:
     return _with_end(see, pairs, past, step, submit)
 
 
-def _wanted(see: Sight, element: Element, kept: float) -> str:
+def wanted_in(see: Sight, element: Element, kept: float) -> str:
     if element.role == "select":
         options = next(
             w.options for w in see.scene.page.widgets if isinstance(w, Select) and w.box == element.id
@@ -148,13 +148,13 @@ def _wanted(see: Sight, element: Element, kept: float) -> str:
     return see.value(element.name)
 
 
-def _lines(see: Sight, element: Element, wanted: str) -> list[str]:
+def form_lines(see: Sight, element: Element, wanted: str) -> list[str]:
     if element.role == "select":
         return [f"Open '{element.name}'", f"Click '{wanted}'"]
     return [f"Type '{wanted}' into '{element.name}'"]
 
 
-def _step(see: Sight, element: Element, wanted: str) -> Step | None:
+def form_step(see: Sight, element: Element, wanted: str) -> Step | None:
     if not see.sees(element.id):
         return toward(see, element)
     if element.role == "select":

@@ -6,6 +6,7 @@ from ..pages.page import Element, Fact, Ticks
 from .clause import Clause, Step
 from .facts import BY_PRICE, alone_in_column, extreme, readable
 from .filling import type_step
+from .goals.shelves import naming
 from .references import refer
 from .sight import Sight
 
@@ -22,8 +23,10 @@ def answering(see: Sight) -> Clause | None:
         _count,
         _is_on,
         _holds,
+        naming,
+        naming,
     ]
-    for make in see.rng.sample(makers, 5):
+    for make in see.rng.sample(makers, 6):
         if clause := make(see):
             return clause
     return None

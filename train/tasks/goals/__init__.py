@@ -12,6 +12,7 @@ from ...pages.page import (
     Record,
     Results,
     Select,
+    Shelf,
     Slider,
     Sorting,
     Stepper,
@@ -23,7 +24,7 @@ from ...pages.page import (
 )
 from ..clause import Clause
 from ..sight import Sight
-from . import apps, choices, dials, searches
+from . import apps, choices, dials, searches, shelves
 
 
 def goal(widget: Widget, see: Sight) -> Clause | None:
@@ -55,6 +56,8 @@ def goal(widget: Widget, see: Sight) -> Clause | None:
             return searches.sort(widget, see)
         case Results():
             return searches.nth_result(widget, see)
+        case Shelf():
+            return shelves.by_place(widget, see)
         case Todo():
             return apps.todo(widget, see)
         case Bulk():
