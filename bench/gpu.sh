@@ -1,11 +1,12 @@
 #!/bin/sh
-# All that a GPU can say of this repository, in under four minutes: tests first, then numbers. Needs torch,
-# triton, pytest and rich in $PYTHON; puts nothing anywhere but in build/ and bench/results/.
+# All that a GPU can say of this repository, tests first, then numbers; stops after four minutes at the latest.
+# Needs torch, triton, pytest and rich in $PYTHON; writes to build/ and bench/results/ alone.
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/pyright && ln -sfn ../.. build/pyright/saccade
 export PYTHONPATH="build/pyright:build/peers:."
 export PYTHONUNBUFFERED=1
 python="${PYTHON:-python}"
-timeout 110 "$python" -m pytest -q -p no:cacheprovider \
-    tests/model/test_steps.py tests/model/test_stepping.py tests/model/test_delta_chunks.py tests/model/test_moe.py
+timeout 105 "$python" -m pytest -q -p no:cacheprovider \
+    tests/model/test_steps.py tests/model/test_stepping.py tests/model/test_delta_chunks.py tests/model/test_moe.py \
+    tests/model/test_mix_many.py
 timeout 125 "$python" -m bench gpu --quick "$@"
