@@ -31,6 +31,15 @@ _PLACES = {
         r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
     ),
 }
+# Chromium takes the last list of features alone, so those that Playwright switches off are named again.
+_FEATURES_OFF = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding",
+    "ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "TcpPortRandomizationWin",
+    "OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch",
+    "msForceBrowserSignIn", "msEdgeUpdateLaunchServicesPreferredVersion",
+    "Translate", "AutofillServerCommunication",
+)  # fmt: skip
 _QUIET = (
     "--no-first-run",
     "--no-default-browser-check",
@@ -42,7 +51,7 @@ _QUIET = (
     "--disable-smooth-scrolling",
     "--disable-search-engine-choice-screen",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication",
+    f"--disable-features={','.join(_FEATURES_OFF)}",
 )
 _IN_CONTAINER = ("--no-sandbox", "--disable-dev-shm-usage")
 

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,32 @@ async def test_what_was_prepared_is_closed(site: Site):
     assert not process.browser.is_connected()
     with pytest.raises(BrowserError, match="no browser at"):
         await Browser(executable="/nowhere/chromium").prepare()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_what_playwright_switches_off_stays_off(shared: Browser) -> None:
+    """Chromium takes the last of several `--disable-features` alone."""
+    lists = [
+        [word.partition("=")[2].split(",") for word in words if word.startswith("--disable-features=")]
+        for words in commands_below(os.getpid())
+        if "--remote-debugging-pipe" in words and not any(it.startswith("--type=") for it in words)
+    ]
+    assert any(len(found) > 1 for found in lists)
+    for found in lists:
+        assert {name for names in found for name in names} == set(found[-1])
+
+
+def commands_below(root: int) -> list[list[str]]:
+    """The command lines of all processes that descend from one."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            commands[int(folder.name)] = (
+                (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            )
+
+    def descends(process: int) -> bool:
+        return process == root or (process in parents and descends(parents[process]))
+
+    return [words for process, words in commands.items() if descends(process)]
