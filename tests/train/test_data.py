@@ -1,7 +1,7 @@
 """Which turns are drawn; what of a turn is learned, and by which loss."""
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 import torch
@@ -42,7 +42,8 @@ def test_every_length_of_turn_is_trained_as_often_as_it_is_drawn(scenes):
     """Hardly a turn is too long for all buckets, and their shares make up for the turns that each holds."""
     natural = natural_lengths(scenes)
     assert sum(n > max(tokens for _, tokens in BUCKETS.values()) for n in natural) < 0.04 * len(natural)
-    trained, own = Counter(), Counter()
+    own: dict[str, float] = {}
+    trained: dict[str, float] = defaultdict(float)
     for bucket in (name for name in BUCKETS if name != "named"):
         lengths = drawn_lengths(scenes[:24], bucket)
         own[bucket] = sum(n > longest_below(bucket) for n in lengths) / len(lengths)
