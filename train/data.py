@@ -29,6 +29,7 @@ SHARES = {"named": (0.75, 0.25), "short": (0.1, 0.27), "middle": (0.11, 0.33), "
 # Of the turns, how many act without a thought (`fast`), and how many after one that misread a name: what was thought
 # is not learned then, and the action must be right all the same.
 QUIET, GARBLED = 0.3, 0.1
+ROUND = 4096
 
 
 class PageStream(IterableDataset):
@@ -171,7 +172,8 @@ def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
     """Where which token is learned, found on the host: a GPU that must report positions stalls the step. The first
     point of a call is learned by its own losses; the second one of a drag is learned as words are.
 
-    targets [B, N, T]. The names are those of `Batch`.
+    targets [B, N, T]. The names are those of `Batch`. Lists are filled up to whole steps of ROUND, with places that
+    count for nothing: few lengths occur, and memory is found again.
     """
     learned = (targets.flatten() != -100).nonzero()[:, 0]
     wanted = targets.flatten()[learned].long()
@@ -183,14 +185,22 @@ def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
     after = targets[..., 1:].flatten()
     drafted = (after != -100).nonzero()[:, 0]
     return {
-        "learned": learned,
-        "wanted": wanted,
-        "word": (~number).float(),
+        "learned": filled(learned, at_most=targets.numel()),
+        "wanted": filled(wanted),
+        "word": filled((~number).float()),
         "x_at": x_at,
         "aims": is_x.any(-1).float(),
-        "drafted": drafted,
-        "drafts": after[drafted].long(),
+        "drafted": filled(drafted, at_most=after.numel()),
+        "drafts": filled(after[drafted].long(), -100),
     }
+
+
+def filled(values: torch.Tensor, with_what: int = 0, at_most: int = 0) -> torch.Tensor:
+    """Up to a multiple of ROUND. Places (`at_most`: how many there are) are filled with places spread over all, since
+    one row that thousands of gradients are added to is slow."""
+    count = -len(values) % ROUND
+    more = torch.arange(count) % at_most if at_most else torch.full((count,), with_what)
+    return torch.cat((values, more.to(values.dtype)))
 
 
 def ahead(source: Iterator[dict], depth: int = 3) -> Iterator[dict]:

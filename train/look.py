@@ -1,12 +1,14 @@
 """Pictures of the training data, to be looked at: `python -m train.look --count 24 --out DIR`.
 
 Each picture shows a page, a turn on it (task, thought, action) and where the action lands. `--named` draws turns of
-single clauses. Also prints what the turns are: shares of kinds, tokens, pages a second.
+single clauses. Also prints what the turns are: shares of kinds, how far in a task they stand, how many name a target
+that only the page names, which bucket they fall into, pages a second.
 """
 
 import argparse
 import os
 import random
+import re
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -14,11 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .data import encode_turn
+from .data import BUCKETS, SHARES, encode_turn
 from .pages import HEIGHT, WIDTH
 from .render import Renderer, Scene
 from .shape import SHAPES
 from .tasks import TaskWriter, Turn
+from .tasks.sight import plain
 from .tokenizer import make_tokenizer
 
 PANEL = 180  # px of text under a page
@@ -40,7 +43,7 @@ def main() -> None:
         make_tokenizer(),
         Renderer(PAGES, SHAPES["p8"]),
     )
-    counts, tokens, drawn, seed = Counter(), [], [], args.seed
+    counts, done, unsaid, tokens, drawn, seed = Counter(), Counter(), [], [], [], args.seed
     begin, pages = cpu_seconds(), 0
     while len(drawn) < (args.count if args.out else 0) or pages < args.pages:
         seeds = list(range(seed, seed + PAGES))
@@ -48,6 +51,8 @@ def main() -> None:
             writer = TaskWriter(scene, random.Random(number), args.split)
             turns = writer.named(24) if args.named else writer.turns(12)
             counts.update(turn.kind for turn in turns)
+            done.update(min(lines_done(turn), 8) for turn in turns)
+            unsaid += [is_unsaid(turn) for turn in turns if turn.box and "'" in turn.thought]
             tokens += [sum(map(len, encode_turn(turn, tokenizer))) for turn in turns]
             fitting = [t for t in turns if not kinds or t.kind in kinds]
             if fitting and len(drawn) < args.count:
@@ -61,8 +66,35 @@ def main() -> None:
             cv2.imwrite(str(args.out / f"sheet-{i // 6:02}.png"), sheet(drawn[i : i + 6])[..., ::-1])
     total = sum(counts.values())
     print(" ".join(f"{kind} {n / total:.1%}" for kind, n in counts.most_common()))
+    print(
+        "steps done before: " + " ".join(f"{n} {done[n] / total:.0%}" for n in sorted(done)) + " (8: or more)"
+    )
+    print(f"targets that the task does not name: {np.mean(unsaid):.0%}")
+    print(by_bucket(np.array(tokens)))
     print(f"tokens: median {np.median(tokens):.0f}, 95% {np.quantile(tokens, 0.95):.0f}, most {max(tokens)}")
     print(f"{pages} pages, {total} turns; {pages / seconds:.0f} pages/s of one core, Chromium included")
+
+
+def lines_done(turn: Turn) -> int:
+    return len(turn.user.split("\nDone:\n")[1].split("\n")) if "\nDone:\n" in turn.user else 0
+
+
+def is_unsaid(turn: Turn) -> bool:
+    """Whether the last thing that the thought names is nowhere in the task: it must have been read."""
+    names = re.findall(r"'([^']+)'", turn.thought)
+    return bool(names) and plain(names[-1]) not in plain(turn.user.split("\nDone:\n")[0])
+
+
+def by_bucket(tokens: np.ndarray) -> str:
+    """Of all turns, how many have the length of each bucket, and how many are trained there in the end."""
+    edges = {name: size for name, (_, size) in BUCKETS.items() if name != "named"}
+    weights = {name: BUCKETS[name][0] * SHARES[name][1] for name in edges}
+    shares, below = [], 0
+    for name, size in edges.items():
+        drawn, trained = np.mean((tokens > below) & (tokens <= size)), weights[name] / sum(weights.values())
+        shares.append(f"{name} {drawn:.0%} drawn, {trained:.0%} trained")
+        below = size
+    return f"lengths: {'; '.join(shares)}; too long {np.mean(tokens > below):.1%}"
 
 
 def cpu_seconds() -> float:

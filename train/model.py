@@ -43,15 +43,18 @@ class Batch:
     boxes: Tensor  # [B, N, 4] target box (x, y, w, h) in CSS px
     learned: Tensor  # [L] flat places in [B * N * T] where a token is learned
     wanted: Tensor  # [L] those tokens
-    word: Tensor  # [L] 1.0, or 0.0 where the token is a coordinate
+    word: Tensor  # [L] 1.0, or 0.0 where the token is a coordinate or only fills the list
     x_at: Tensor  # [B, N] the place in T where x is written; y follows
     aims: Tensor  # [B, N] 1.0 where a branch writes a coordinate at all
     drafted: Tensor  # [K] flat places in [B * N * (T - 1)] where the token after the next is learned
-    drafts: Tensor  # [K] those tokens
+    drafts: Tensor  # [K] those tokens, -100 where one only fills the list
 
 
 class Trainee(nn.Module):
-    """The model with its training-only heads."""
+    """The model with its training-only heads. What a step needs lies on the device: nothing is sent there in between."""
+
+    prefix_ids: Tensor  # [P'] what comes before the text
+    places: Tensor  # [3, P'] their positions
 
     def __init__(self, tokenizer: Tokenizer, shape: Shape):
         super().__init__()
@@ -64,9 +67,11 @@ class Trainee(nn.Module):
         self.y_ids = token_ids(tokenizer, ", 0]", ", 1000]")
         text = "<|im_start|>user\n<|vision_start|>" + "<|image_pad|>" * shape.cells + "<|vision_end|>"
         self.prefix = tokenizer.encode(text).ids
+        self.register_buffer("prefix_ids", torch.tensor(self.prefix), persistent=False)
         self.first = self.prefix.index(self.model.config.image_token_id)
         self.trains_mtp, self.shares_prefix = False, True
         self.branch_layer = branch_layer
+        self.register_buffer("places", self.prefix_positions[0], persistent=False)
         _initialise(self.model)
 
     def forward(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -98,12 +103,11 @@ class Trainee(nn.Module):
         mergers = model.visual.deepstack_merger_list
         tokens = model.visual.merger(states).unflatten(0, (count, -1))
         added = [m(t).unflatten(0, (count, -1)) for m, t in zip(mergers, taps, strict=True)]
-        prefix = torch.tensor(self.prefix, device=images.device)
-        embedded = model.language_model.embed_tokens(prefix).expand(count, -1, -1)
+        embedded = model.language_model.embed_tokens(self.prefix_ids).expand(count, -1, -1)
         before, after = self.first, len(self.prefix) - self.first - shape.cells
         x = torch.cat((embedded[:, :before], tokens.to(embedded.dtype), embedded[:, -after:]), dim=1)
         joined = [F.pad(tap.to(x.dtype), (0, 0, before, after)) for tap in added]
-        positions = self.prefix_positions[0].to(images.device)[:, None].expand(-1, count, -1)
+        positions = self.places[:, None].expand(-1, count, -1)
         cache = model.empty_cache()
         seen = model.language_model(x, positions, cache, joined)
         return states, seen[:, before : before + shape.cells], cache
@@ -165,7 +169,7 @@ class Trainee(nn.Module):
 
     def _word_losses(self, hidden: Tensor, batch: Batch, losses: dict, measures: dict) -> None:
         """Cross-entropy on every learned token that is no coordinate."""
-        logits = self.model.logits(hidden.flatten(0, 1)[batch.learned]).float()
+        logits = self.model.logits(hidden.flatten(0, 1).index_select(0, batch.learned)).float()
         each = F.cross_entropy(logits, batch.wanted, reduction="none")
         losses["token"] = (each * batch.word).sum() / batch.word.sum()
         wrong = (logits.argmax(-1) != batch.wanted) * batch.word
@@ -205,7 +209,8 @@ class Trainee(nn.Module):
         assert mtp is not None
         embedding = self.model.language_model.embed_tokens(ids[:, 1:])
         drafted = mtp(embedding, hidden[:, :-1].detach(), positions[:, :, :-1], [None] * len(mtp.layers))
-        return F.cross_entropy(self.model.logits(drafted.flatten(0, 1)[batch.drafted]).float(), batch.drafts)
+        logits = self.model.logits(drafted.flatten(0, 1).index_select(0, batch.drafted)).float()
+        return F.cross_entropy(logits, batch.drafts)
 
 
 def _at(states: Tensor, place: Tensor) -> Tensor:

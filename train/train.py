@@ -19,8 +19,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from .ablation import PARTS, shape_without, weights_without
 from .branches import branch_layer
+from .capture import Captured, Compute
 from .data import PAGES, PageStream, ahead, batches, loader, to_device
-from .model import Trainee, balance_routers
+from .model import Batch, Trainee, balance_routers
 from .optim import make_optimizers, schedule
 from .shape import SHAPES
 from .team import Team, start
@@ -71,6 +72,7 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
     held_out = batches(loader(PageStream(trainee.shape, 4242, "heldout", None, thoughts), 1), args.pages)
     checks = [next(held_out) for _ in range(args.checks)]
     del held_out
+    compute = _computing(args, team, trainee)
     log = Log(args.out / f"log-{state['unit']}.jsonl", team)
     begin, spent, first = time.time(), state["seconds"], state["step"]
     saved, progress = begin, spent / (60 * args.of)
@@ -86,52 +88,64 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
                 saved = time.time()
         lr = schedule(progress, state["step"])
         if args.profile and state["step"] - first == PROFILED_STEPS.start:
-            _profile(args, team, trainee, optimizers, stream, lr)
+            _profile(args, team, trainee, compute, optimizers, stream, lr)
         asked = time.perf_counter()
         arrays = next(stream)
         waited = torch.tensor(time.perf_counter() - asked)
-        measured = _step(args, team, trainee, optimizers, arrays, lr) | {"waited": waited}
+        measured = _step(team, trainee, compute, optimizers, arrays, lr) | {"waited": waited}
         state["step"] += 1
         log.add(state, lr, measured, args.pages * team.size)
         if state["step"] % args.check_every == 0:
-            log.check(state, _check(team, trainee, checks))
-    log.check(state, _check(team, trainee, checks))
+            log.check(state, _check(team, compute, checks))
+    log.check(state, _check(team, compute, checks))
 
 
-def _step(args, team: Team, trainee: Trainee, optimizers, arrays: dict, lr: float) -> dict[str, torch.Tensor]:
-    batch = to_device(arrays, team.device, augment=True)
+def _computing(args, team: Team, trainee: Trainee) -> Compute:
+    """Forward and backward of a batch: fills the gradients, returns losses and measures."""
+    weights, parameters = weights_without(WEIGHTS, args.without), list(trainee.parameters())
+
+    def compute(batch: Batch) -> dict[str, torch.Tensor]:
+        for parameter in parameters:
+            parameter.grad = None
+        with torch.autocast(team.device.type, torch.bfloat16):
+            losses, measures = trainee(batch)
+            total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+        total.backward()
+        told = {f"loss_{k}": v for k, v in losses.items()} | measures
+        return {k: v.detach() for k, v in told.items()}
+
+    return Captured(compute, parameters) if args.capture else compute
+
+
+def _step(
+    team: Team, trainee: Trainee, compute: Compute, optimizers, arrays: dict, lr: float
+) -> dict[str, torch.Tensor]:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("base_lr", group["lr"]) * lr
-        optimizer.zero_grad(set_to_none=True)
-    weights = weights_without(WEIGHTS, args.without)
-    with torch.autocast(team.device.type, torch.bfloat16):
-        losses, measures = trainee(batch)
-        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
-    total.backward()
+    measured = compute(to_device(arrays, team.device, augment=True))
     team.average_gradients(list(trainee.parameters()))
     torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
     for optimizer in optimizers:
         optimizer.step()
-    return {f"loss_{k}": v.detach() for k, v in losses.items()} | {k: v.detach() for k, v in measures.items()}
+    return measured
 
 
-def _check(team: Team, trainee: Trainee, checks: list[dict]) -> dict[str, float]:
-    """Held-out measures; with gradients on, because that is the graph which is compiled already."""
+def _check(team: Team, compute: Compute, checks: list[dict]) -> dict[str, float]:
+    """Held-out measures, by the computation of a step: that is the one which is compiled already."""
     rows = []
     for arrays in checks:
-        with torch.autocast(team.device.type, torch.bfloat16):
-            measures = trainee(to_device(arrays, team.device, augment=False))[1]
-        rows.append({k: v.detach() for k, v in measures.items()})
+        measured = compute(to_device(arrays, team.device, augment=False))
+        rows.append({k: v for k, v in measured.items() if not k.startswith("loss_")})
     return {k: team.agree(_mean([row[k] for row in rows])) for k in rows[0]}
 
 
-def _profile(args, team: Team, trainee: Trainee, optimizers, stream, lr: float) -> None:
+def _profile(args, team: Team, trainee: Trainee, compute: Compute, optimizers, stream, lr: float) -> None:
     """Where a step's time goes, to OUT/profile.txt. The steps count as training like any other."""
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if team.device.type == "cuda" else [])]
     with profile(activities=activities) as seen:
         for _ in PROFILED_STEPS:
-            _step(args, team, trainee, optimizers, next(stream), lr)
+            _step(team, trainee, compute, optimizers, next(stream), lr)
         if team.device.type == "cuda":
             torch.cuda.synchronize()
     if team.rank == 0:
@@ -264,6 +278,11 @@ def _arguments() -> argparse.Namespace:
     add("--check-every", type=int, default=500)
     add("--max-steps", type=int, default=10**9, help="of this unit")
     add("--profile", action="store_true", help="write OUT/profile.txt")
+    add(
+        "--capture",
+        action="store_true",
+        help="steps as CUDA graphs: for a host that cannot launch fast enough",
+    )
     add("--seed", type=int, default=1)
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())

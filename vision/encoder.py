@@ -94,8 +94,8 @@ class VisionEncoder(nn.Module):
         quarter = torch.arange(head_dim // 4, device=device, dtype=torch.float32)
         inv_freq = 1e4 ** -(quarter / (head_dim // 4))
         merge = self.config.spatial_merge_size
-        rows = {grid: _patch_coordinates(*grid[1:], merge, device).repeat(grid[0], 1) for grid in set(grids)}
-        angles = (torch.cat([rows[grid] for grid in grids])[:, :, None] * inv_freq).flatten(1)
+        rows = {(t, h, w): _patch_coordinates(h, w, merge, device).repeat(t, 1) for t, h, w in set(grids)}
+        angles = (torch.cat([rows[t, h, w] for t, h, w in grids])[:, :, None] * inv_freq).flatten(1)
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
 

@@ -356,7 +356,7 @@ def test_the_name_of_the_nth_is_answered(shelves):
             shelf = next(w for w in scene.page.widgets if isinstance(w, Shelf))
             assert clause.step
             nth = clause.step.thought.split()[1]
-            place = -1 if nth == "last" else ORDINALS.index(nth)
+            place = -1 if nth == "last" else [*ORDINALS].index(nth)
             assert clause.step.action["text"] == shelf.names[place]
             named += 1
     assert named > 30

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from saccade.model.config import ModelConfig
 from saccade.vision.preprocessing import ImageProcessor
 
 from train.ablation import last_check, shape_without, table, weights_without
+from train.capture import WARM, Captured
 from train.data import BUCKETS, encode_turn, piece, places, to_device
 from train.export import export
 from train.model import Trainee, cells_in, patchify, soft_number
@@ -99,6 +101,43 @@ def test_a_batch_is_learned(scene):
     assert first is not None
     slower = [name for name, loss in losses.items() if float(loss.detach()) > 0.95 * first[name]]
     assert slower == []
+
+
+def test_what_fills_the_lists_changes_no_loss(scene, trainee):
+    batch = one_batch(scene, 3)
+    count, real = int((batch.targets != -100).sum()), batch.drafts != -100
+    learned = {name: getattr(batch, name)[:count] for name in ("learned", "wanted", "word")}
+    cut = replace(batch, **learned, drafted=batch.drafted[real], drafts=batch.drafts[real])
+    assert len(cut.learned) < len(batch.learned)
+    assert len(cut.drafts) < len(batch.drafts)
+    for mine, theirs in zip(trainee(batch), trainee(cut), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_captured_step_is_the_plain_one(scene):
+    torch.manual_seed(0)
+    trainee = Trainee(make_tokenizer(), SMALL).cuda()
+    parameters = list(trainee.parameters())
+    batch = one_batch(scene, 3)
+    batch = replace(batch, **{f.name: getattr(batch, f.name).cuda() for f in fields(batch)})
+
+    def compute(batch):
+        for parameter in parameters:
+            parameter.grad = None
+        losses, measures = trainee(batch)
+        torch.stack(list(losses.values())).sum().backward()
+        return {name: value.detach() for name, value in (losses | measures).items()}
+
+    captured = Captured(compute, parameters, buckets=1)
+    plain = [captured(batch) for _ in range(WARM)][-1]
+    gradients = [p.grad.clone() for p in parameters if p.grad is not None]
+    for _ in range(2):
+        torch.testing.assert_close(captured(batch), plain, atol=1e-3, rtol=1e-3)
+    assert len(captured.recorded) == 1
+    torch.testing.assert_close(
+        [p.grad for p in parameters if p.grad is not None], gradients, atol=1e-3, rtol=1e-2
+    )
 
 
 def test_a_page_without_a_target_teaches_no_coordinate(scene, trainee):
