@@ -43,6 +43,7 @@ def test_all_commands_are_there_and_speak_json():
         "eval tasks",
         "eval apps",
         "eval miniwob",
+        "eval modes",
     ]
     assert sorted(names) == sorted(wanted)
     with_json = {key.command for key in keys_of(root) if key.flag == "--json"}

@@ -280,10 +280,13 @@ def test_thinking_is_switched(ask, fields, thinks):
 
 
 def test_a_budget_closes_the_thought(ask):
-    short, long = (ask(extra_body={"thinking": {"budget": n}}, max_tokens=400) for n in (4, 12))
-    tokens = [answer.usage.completion_tokens_details.reasoning_tokens for answer in (short, long)]
-    assert tokens[0] < tokens[1]
+    short, free = (ask(extra_body={"thinking": {"budget": n}}, max_tokens=400) for n in (1, 250))
+    cut, whole = (answer.choices[0].message.reasoning_content for answer in (short, free))
     assert short.saccade[0]["thinking"]["closed_by"] == "budget"
+    assert free.saccade[0]["thinking"]["closed_by"] == "model"
+    assert cut[0] == whole[0]
+    assert "limited time" in cut, "the sentence that closes a thought"
+    assert "limited time" not in whole
 
 
 def test_pictures_count_and_are_cached(ask):

@@ -94,12 +94,12 @@ def test_streamed_equals_whole(ask, fields):
 
 
 def test_a_thought_stands_apart(ask):
-    answer = ask(reasoning=None, extra_body={"thinking": {"budget": 9}}, max_output_tokens=120)
+    answer = ask(reasoning=None, extra_body={"thinking": {"budget": 2}}, max_output_tokens=120)
     thought, *rest = answer.output
     assert thought.type == "reasoning"
     assert thought.content[0].text
     assert all(thought.content[0].text not in item.content[0].text for item in rest)
-    assert answer.usage.output_tokens_details.reasoning_tokens > 2
+    assert answer.usage.output_tokens_details.reasoning_tokens >= 2
     assert answer.saccade[0]["thinking"]["closed_by"] == "budget"
 
 
