@@ -1,14 +1,10 @@
 """The Triton delta rule equals its reference, both ways; without a GPU in Triton's interpreter."""
 
-import os
-
 import pytest
 import torch
 from saccade.model.kernels import reference
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-if DEVICE == "cpu":
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined, so before the import below
 
 delta_chunks = pytest.importorskip("saccade.model.kernels.delta_chunks", reason="needs triton")
 

@@ -1,14 +1,10 @@
 """What stands around the delta rule, in Triton, equals its reference; without a GPU in the interpreter."""
 
-import os
-
 import pytest
 import torch
 from saccade.model.kernels import reference
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-if DEVICE == "cpu":
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined, so before the import below
 
 mix_many = pytest.importorskip("saccade.model.kernels.mix_many", reason="needs triton")
 

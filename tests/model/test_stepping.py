@@ -1,13 +1,7 @@
 """Steps over states of fixed size equal the ordinary forward, for every member of the family."""
 
-import os
-
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined, so before one is imported
-
 from saccade.model import kernels
 from saccade.model.cache import HybridCache
 from saccade.model.config import ModelConfig

@@ -3,15 +3,12 @@
 Without a GPU they run in Triton's interpreter.
 """
 
-import os
 from dataclasses import replace
 
 import pytest
 import torch
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-if DEVICE == "cpu":
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined, so before the imports below
 
 pytest.importorskip("triton")
 from bench._kernel_cases import CASES, TOLERANCE, Noise, Shape
