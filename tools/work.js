@@ -1,5 +1,5 @@
-// Runs in every frame before the page's own scripts. Counts the timers and frame callbacks that the page has
-// going, so that a look can wait for what comes of a click a moment later. What repeats for ever is no work:
+// Runs in every frame before the page's own scripts. Counts the timers, frame and idle callbacks that the page
+// has going, so that a look can wait for what comes of a click a moment later. What repeats for ever is no work:
 // a callback inherits the birth of the one that asked for it, and nothing older than a second counts.
 (() => {
   const LONGEST_MS = 1000;
@@ -49,9 +49,11 @@
   count("setTimeout", "timer", ([delay]) => Number(delay) || 0, true);
   count("setInterval", "timer", ([delay]) => interval(Number(delay) || 0), false);
   count("requestAnimationFrame", "frame", () => 0, true);
+  count("requestIdleCallback", "idle", () => 0, true);
   uncount("clearTimeout", "timer");
   uncount("clearInterval", "timer");
   uncount("cancelAnimationFrame", "frame");
+  uncount("cancelIdleCallback", "idle");
 
   addEventListener("saccade-busy", (event) => {
     for (const birth of births.values()) if (now() - birth < LONGEST_MS) return event.preventDefault();
