@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from saccade import Agent, Browser, Run, Step
@@ -122,22 +123,22 @@ async def play_all(tasks: Sequence[Task], model: ChatModel, out: Path, console: 
 
 
 def step_line(step: Step) -> Table:
-    line = Table.grid(padding=(0, 2), expand=False)
-    line.add_column(width=3, justify="right", style="cyan")
-    line.add_column(width=46, no_wrap=True, overflow="ellipsis")
-    line.add_column(width=38, no_wrap=True, overflow="ellipsis", style="dim")
-    line.add_column(justify="right", style="dim")
-    line.add_row(
-        str(step.number), step.thought or step.describe(), step.outcome(), f"{step.timings.total:.1f} s"
-    )
+    line = Table.grid(padding=(0, 2), expand=True)
+    line.add_column(width=2, justify="right", style="cyan")
+    line.add_column(ratio=5, no_wrap=True, overflow="ellipsis")
+    line.add_column(ratio=4, no_wrap=True, overflow="ellipsis", style="dim")
+    line.add_column(width=6, justify="right", style="dim")
+    said = " ".join(step.thought.split()) or step.describe()
+    line.add_row(str(step.number), said, step.outcome(), f"{step.timings.total:.1f} s")
     return line
 
 
 def summary(results: list[Result]) -> Table:
-    table = Table(title="Judged by the shop's own state", title_justify="left")
+    title = "Judged by the shop's own state; times in seconds"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     for heading in ("task", "judged"):
         table.add_column(heading)
-    for heading in ("steps", "seconds", *PHASES):
+    for heading in ("steps", "total", *PHASES):
         table.add_column(heading, justify="right")
     for result in results:
         timings = result.run.timings
