@@ -237,8 +237,8 @@ class _UnitLowerInverse(torch.autograd.Function):
 def _invert(strict: Tensor) -> Tensor:
     """Blocks of two are I - A; pairs of blocks join: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
 
-    Blocks of 16 by (I - A)(I + A^2)(I + A^4)(I + A^8) would take as many products, but where keys are alike, as those of
-    blank paper are, the powers reach thousands and cancel to numbers near one: in TF32 nothing is left of those.
+    Blocks of 16 by (I - A)(I + A^2)(I + A^4)(I + A^8) would take as many products, but where keys are alike,
+    as those of blank paper are, powers reach thousands and cancel to numbers near one: TF32 keeps nothing.
     """
     size = strict.shape[-1]
     blocks = _diagonal_blocks(strict, 2)
