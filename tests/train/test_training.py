@@ -36,7 +36,6 @@ def scene():
 @pytest.fixture(scope="module")
 def trainee() -> Trainee:
     torch.manual_seed(0)
-    torch.set_num_threads(2)
     return Trainee(make_tokenizer(), SMALL)
 
 
