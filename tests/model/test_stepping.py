@@ -52,10 +52,12 @@ def test_steps_equal_the_forward(name: str, device: str):
 
 @torch.inference_mode()
 @pytest.mark.skipif(torch.cuda.is_available(), reason="runs compiled there")
-@pytest.mark.parametrize("name", ["dense", "moe"])
-def test_interpreted_kernels_equal_the_forward(name: str, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("name", "many"), [("dense", 8), ("moe", 8), ("moe", 2)])
+def test_interpreted_kernels_equal_the_forward(name: str, many: int, monkeypatch: pytest.MonkeyPatch):
+    """Those for a few rows, and those that take their place where rows are `many`."""
     pytest.importorskip("triton")
     monkeypatch.setattr(kernels, "has_steps", lambda device: True)
+    monkeypatch.setattr(kernels, "MANY", many)
     check(build(name), 2)
 
 
