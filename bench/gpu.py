@@ -14,9 +14,9 @@ import argparse
 import json
 import platform
 import shutil
-import statistics
 import subprocess
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -36,7 +36,22 @@ from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor
 
 from bench import _gpu_prefill as chunks
-from bench._gpu_models import SMALL, TEXT, peer_of, prefill, random_model, step_bytes
+from bench._gpu_lab import START, Lab, Wrong, copy_speed, matmul_speed, say, table_of, timed
+from bench._gpu_models import (
+    SMALL,
+    TEXT,
+    VISION,
+    network,
+    peer_of,
+    prefill,
+    random_model,
+    step_bytes,
+    without_network,
+)
+from bench._gpu_parts import agent, long_contexts, many_rows, memory, picture, prompts
+from bench._gpu_peers import peers
+from bench._gpu_plot import plot
+from bench._gpu_start import start
 from bench._kernel_cases import A3B, CASES, TOLERANCE, Case, Noise, Shape
 
 RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
@@ -50,9 +65,14 @@ CHECKED = {
 COPIES = 8  # of a kernel's inputs in turn: more than the cache holds
 SEEN, GREEDY = 1024, 200
 LOGITS = 0.1  # of |graph - forward| / |forward| in bf16, through all layers and their routers
-PARTS = ("kernels", "prefill", "greedy", "decode")
+QUICK = ("kernels", "prefill", "greedy", "decode")
+Part = Callable[[Lab], dict[str, Any]]
+TABLE: dict[str, Part] = {
+    "rows": many_rows, "long": long_contexts, "prompts": prompts, "image": picture, "agent": agent,
+    "peers": peers, "start": without_network(start), "memory": without_network(memory),
+}  # fmt: skip
+PARTS = (*QUICK, *TABLE)
 COMPILERS = 8  # threads: most of a compilation runs outside Python's lock
-START = time.perf_counter()
 console = Console(width=110)
 
 
@@ -62,47 +82,50 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--layers", type=int, help="of the network that decodes")
     parser.add_argument("--skip-peer", action="store_true", help="no transformers")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw long contexts as measured; no GPU")
     args = parser.parse_args()
+    if args.plot:
+        raise SystemExit(print(plot(RESULTS, args.plot)))
     if not torch.cuda.is_available() or not has_triton():
         raise SystemExit("needs a CUDA GPU and triton")
     layers = args.layers or (8 if args.quick else 40)
     shapes = {name: CHECKED[name] for name in ("odd", "35B-A3B")} if args.quick else CHECKED
-    copy, alone = copy_speed(), args.quick or args.skip_peer
-    about = {**facts(), "copy_TB_s": copy / 1e12}
-    say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s")
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "kernels": lambda: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
-        "prefill": lambda: {"delta_rule": time_delta_rule(copy), **time_layers()},
-        "greedy": lambda: {"differ": check_greedy()},
-        "decode": lambda: {"layers": layers, **time_decode(layers, copy, alone)},
+    copy, matmul, alone = copy_speed(), matmul_speed(), args.quick or args.skip_peer
+    about = {**facts(), "copy_TB_s": copy / 1e12, "matmul_TFLOP_s": matmul / 1e12}
+    say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s, product {matmul / 1e12:.0f} TFLOP/s")
+    lab = Lab(lambda: network(layers), {**TEXT, "num_hidden_layers": layers}, VISION, copy, matmul)
+    parts: dict[str, Part] = {
+        "kernels": lambda lab: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
+        "prefill": lambda lab: {"delta_rule": time_delta_rule(copy), **time_layers()},
+        "greedy": lambda lab: {"differ": check_greedy()},
+        "decode": lambda lab: note_decode(lab, time_decode(layers, copy, alone)),
+        **TABLE,
     }
-    good = [run_part(name, parts[name], about) for name in args.only or PARTS]
+    usual = QUICK if args.quick else [name for name in PARTS if name != "peers" or not alone]
+    good = [run_part(name, parts[name], lab, about) for name in args.only or usual]
+    console.print(table_of(lab.rows))
     if not all(good):
         raise SystemExit(1)
 
 
-def run_part(name: str, part: Callable[[], dict[str, Any]], about: dict[str, Any]) -> bool:
+def run_part(name: str, part: Part, lab: Lab, about: dict[str, Any]) -> bool:
     """Whether it was right. Its line is written at once, for a card may be gone before the next part."""
     say(f"{name} ...")
+    known = {case: dict(row) for case, row in lab.rows.items()}
     try:
-        result = part()
-    except (Wrong, RuntimeError, triton.TritonError) as error:
-        result = {"wrong": str(error)[:500]}
-    line = json.dumps({**about, "part": name, "until_s": round(time.perf_counter() - START), **result})
+        result = dict(part(lab))
+    except Exception as error:  # the other parts have their turn, and the program its status
+        result = {"wrong": f"{type(error).__name__}: {error}"[:500]}
+        if not isinstance(error, Wrong):
+            traceback.print_exc()
+    table = {case: row for case, row in lab.rows.items() if row != known.get(case)}
+    layers, until = lab.text["num_hidden_layers"], round(time.perf_counter() - START)
+    line = json.dumps({**about, "part": name, "until_s": until, "layers": layers, **result, "table": table})
     with open(RESULTS, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")
     say(line)
     torch.cuda.empty_cache()
     return "wrong" not in result
-
-
-class Wrong(Exception):
-    """A part of the network does not compute what its reference does."""
-
-
-def say(text: str) -> None:
-    """With the seconds since the start: whoever waits for a card sees where they go."""
-    print(f"[{time.perf_counter() - START:5.1f} s] {text}", flush=True)
 
 
 def facts() -> dict[str, Any]:
@@ -165,27 +188,6 @@ def check_greedy() -> int:
         raise Wrong(f"{different} of {GREEDY} greedy tokens differ from the ordinary forward")
     say(f"{GREEDY} greedy tokens are those of the ordinary forward")
     return different
-
-
-def copy_speed() -> float:
-    """Bytes per second, read and written."""
-    source = torch.randn(2**30, device="cuda")
-    target = torch.empty_like(source)
-    return 2 * source.nbytes / timed(lambda: target.copy_(source), 1)
-
-
-def timed(work: Callable[[], Any], pieces: int, times_over: int = 30) -> float:
-    """Median seconds of one of the `pieces` of a piece of work, by the device's own clock."""
-    work()
-    times = []
-    for _ in range(times_over):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) / 1e3 / pieces)
-    return statistics.median(times)
 
 
 def graph_of(work: Callable[[], Any]) -> torch.cuda.CUDAGraph:
@@ -265,7 +267,7 @@ def _all_of(cases: list[Case], overlap: bool) -> torch.cuda.CUDAGraph:
 def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
     """Tokens per second of one sequence behind 1,024 tokens."""
     text = {**TEXT, "num_hidden_layers": layers}
-    model = random_model(text, "cuda", torch.bfloat16)
+    model = network(layers)
     say(f"{layers} layers are made")
     ids = torch.randint(text["vocab_size"] - 1, (SEEN,), device="cuda")
     cache, logits = prefill(model, ids)
@@ -290,6 +292,15 @@ def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
         table.add_row(name, f"{value:.1f}", f"{value / limit:.2f}")
     console.print(table)
     return {**rows, "logits_error": error}
+
+
+def note_decode(lab: Lab, rows: dict[str, float]) -> dict[str, float]:
+    """Its line of the table."""
+    values = {"ours": rows["saccade"], "limit": rows["limit"]}
+    if "transformers" in rows:
+        values["peer"] = rows["transformers"]
+    lab.note("decode, 1k before", **values)
+    return rows
 
 
 def step_speed(model: VisionLanguageModel, cache: HybridCache, token: int, steps: int = 20) -> float:
