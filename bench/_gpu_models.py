@@ -73,11 +73,11 @@ def random_model(
     text: dict[str, Any],
     device: str,
     dtype: torch.dtype,
+    kind: Kind | None = None,
     vision: dict[str, Any] = VISION,
-    quantise: Kind | None = None,
 ) -> VisionLanguageModel:
     """Made where it will run: 35 billion numbers take seconds there and an hour on a CPU."""
-    model = empty_model(config_of(text, vision), device, dtype, quantise)
+    model = empty_model(config_of(text, vision), device, dtype, kind)
     generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

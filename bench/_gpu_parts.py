@@ -21,6 +21,7 @@ from saccade.model.prefill import Prefill
 from saccade.model.request import Limits, ModelReply
 from saccade.model.sampling import Sampling
 from saccade.model.scheduler import ALONE
+from saccade.model.seats import Seats
 from saccade.model.stepping import DeltaSlots, StaticCache
 from saccade.model.tower import TowerGraphs
 from saccade.model.vlm import VisionLanguageModel
@@ -176,17 +177,36 @@ def memory(lab: Lab, device: str = "cuda") -> dict[str, Any]:
     """The most that int4 weights, the state of a long sequence and one more chunk of its prompt take."""
     _forget()
     before = _used_bytes()
-    model = random_model(lab.text, device, torch.bfloat16, lab.vision, "int4")
+    model = random_model(lab.text, device, torch.bfloat16, "int4", lab.vision)
     weights, sizes = _used_bytes() - before, lab.sizes
-    cache, chunk = random_cache(model, sizes.memory - CHUNK), random_ids(model, CHUNK, 1)
-    logits = forward(model, chunk, cache)
-    for _ in range(4):
-        logits = forward(model, logits.argmax(), cache)
+    cache = random_cache(model, sizes.memory - CHUNK - 4)
+    logits = forward(model, random_ids(model, CHUNK, 1), cache)
+    in_steps = Seats.suit(model)
+    logits = (after_steps if in_steps else after_forward)(model, int(logits.argmax()), cache)
     if not logits.isfinite().all():
         raise Wrong("logits of int4 weights are not finite")
     limit = weights + row_bytes(lab.text, sizes.memory)
     lab.note("int4, 32k before", ours=(_used_bytes() - before) / 1e9, limit=limit / 1e9)
-    return {"weights_GB": weights / 1e9, "decodes_by": "the forward"}
+    return {"weights_GB": weights / 1e9, "in_steps": in_steps}
+
+
+def after_forward(model: VisionLanguageModel, token: int, cache: HybridCache, tokens: int = 4) -> Tensor:
+    """Logits [V] after a few more tokens, greedily."""
+    for _ in range(tokens):
+        logits = forward(model, token, cache)
+        token = int(logits.argmax())
+    return logits
+
+
+def after_steps(model: VisionLanguageModel, token: int, cache: HybridCache, tokens: int = 4) -> Tensor:
+    """The same in a graph, in a cache of the size that the engine would take."""
+    capacity = 1 << (cache.length + tokens - 1).bit_length()
+    graphs = DecodeGraphs(model, 1, capacity, chained=True)
+    graphs.cache.load(0, cache)
+    graphs.cache.counters.copy_(torch.tensor([[token], [cache.length], [cache.length]]))
+    for _ in range(tokens):
+        logits = graphs.step(1)
+    return logits[0]
 
 
 def random_cache(model: VisionLanguageModel, tokens: int) -> HybridCache:

@@ -1,13 +1,17 @@
 """The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random bf16 weights.
 
-Four parts, or those named by `--only`. kernels: each of a decode step. prefill: the delta rule in chunks and
-the experts of many tokens. greedy: 200 tokens of a graph against the ordinary forward. decode: tokens per
-second. A part first says whether it is right, against its reference; what is wrong is not timed, and ends the
-program with status 1 once the other parts have run. Times stand beside those that the bytes take at this
-card's own copy speed, and beside peers: torch, `fla` where installed, `transformers` on the same tensors.
+All parts, or those named by `--only`. Of the network's pieces: kernels, each of a decode step; prefill, the
+delta rule in chunks and the experts of many tokens; greedy, 200 tokens of a graph against the ordinary
+forward; decode, one sequence's tokens per second. Of the whole (`_gpu_parts.py`), for the table of targets at
+the end: rows, 32 sequences at a time; long, up to a million tokens before; prompts; image, one screenshot;
+agent, a step of it in the engine; peers, `transformers` on the same tensors; start, the first request of a
+process; memory, int4 weights.
 
-Tables, and one JSON line for each part, which is also appended to bench/results/gpu.jsonl. `--quick` is for
-the first look at a card: fewer shapes, 8 of the 40 layers, no `transformers`.
+A part first says whether it is right, against its reference; what is wrong is not timed, and ends the
+program with status 1 once the other parts have run. Times stand beside what this card's own speed of copying
+and multiplying allows. One JSON line for each part is appended to bench/results/gpu.jsonl as soon as it ends.
+`--quick` is for the first look at a card: the first four parts, fewer shapes, 8 of the 40 layers, no
+`transformers`. `--plot FILE` draws the last `long` part, beside lines that are computed from shapes.
 """
 
 import argparse
@@ -52,7 +56,7 @@ from bench._gpu_parts import agent, long_contexts, many_rows, memory, picture, p
 from bench._gpu_peers import peers
 from bench._gpu_plot import plot
 from bench._gpu_start import start
-from bench._kernel_cases import A3B, CASES, TOLERANCE, Case, Noise, Shape
+from bench._kernel_cases import A3B, CASES, MANY_CASES, TOLERANCE, Case, Noise, Shape
 
 RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
 ODD = Shape(3, 200, 2, 6, 24, 40, 6, 2, 40, 20, 37, 3, 72, 56, 333)
@@ -62,6 +66,8 @@ CHECKED = {
     "35B-A3B": A3B,
     "35B-A3B, 5 rows": replace(A3B, batch=5),
 }
+TIMED = [(name, make, A3B) for name, make in CASES.items()]
+TIMED += [(name, make, replace(A3B, batch=32)) for name, make in MANY_CASES.items()]
 COPIES = 8  # of a kernel's inputs in turn: more than the cache holds
 SEEN, GREEDY = 1024, 200
 LOGITS = 0.1  # of |graph - forward| / |forward| in bf16, through all layers and their routers
@@ -142,7 +148,7 @@ def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
     """Relative errors by kernel, shape and format."""
     table, errors, wrong = Table("kernel", "shape", "fp32", "bf16"), {}, []
     compile_kernels(shapes)
-    for name, make in CASES.items():
+    for name, make in (CASES | MANY_CASES).items():
         for shape_name, shape in shapes.items():
             row = []
             for dtype, limit in TOLERANCE.items():
@@ -162,9 +168,12 @@ def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
 def compile_kernels(shapes: dict[str, Shape]) -> None:
     """All that `check_kernels` and `time_kernels` run, side by side."""
     jobs = [
-        (make, dtype, shape) for make in CASES.values() for dtype in TOLERANCE for shape in shapes.values()
+        (make, dtype, shape)
+        for make in (CASES | MANY_CASES).values()
+        for dtype in TOLERANCE
+        for shape in shapes.values()
     ]
-    jobs_alone = [(make, torch.bfloat16, A3B) for make in CASES.values()]
+    jobs_alone = [(make, torch.bfloat16, shape) for _, make, shape in TIMED]
     with ThreadPoolExecutor(COMPILERS) as pool:
         for overlap, each in ((True, jobs), (False, jobs_alone)):
             launch.OVERLAP[0] = overlap
@@ -201,9 +210,10 @@ def graph_of(work: Callable[[], Any]) -> torch.cuda.CUDAGraph:
 
 def time_kernels(copy: float) -> dict[str, dict[str, float]]:
     """Each in one graph over several sets of inputs, back to back, as in a step; with overlap and without."""
-    table, rows = Table("kernel, 35B-A3B, 1 row", "MB", "µs", "limit", "share", "no overlap, µs"), {}
-    for name, make in CASES.items():
-        cases = [make(Noise("cuda", torch.bfloat16, seed), A3B) for seed in range(COPIES)]
+    columns = "kernel, 35B-A3B, 1 row (many: 32)", "MB", "µs", "limit", "share", "no overlap, µs"
+    table, rows = Table(*columns), {}
+    for name, make, shape in TIMED:
+        cases = [make(Noise("cuda", torch.bfloat16, seed), shape) for seed in range(COPIES)]
         seconds, alone = (timed(_all_of(cases, overlap).replay, COPIES) for overlap in (True, False))
         limit = cases[0].moved / copy
         rows[name] = {

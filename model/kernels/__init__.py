@@ -175,19 +175,21 @@ def delta_step(
 def choose_experts(
     x: Tensor, norm: Norm, router: Tensor, k: int, switched: bool, arrived: Tensor
 ) -> tuple[Tensor, Tensor]:
-    return _expert_rules(x, k).choose_experts(x, norm, router, k, switched, arrived)
+    return _step_rules(x, _experts_module(x, k)).choose_experts(x, norm, router, k, switched, arrived)
 
 
 def experts_up(
     x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Tensor | None, shared: Tensor | None
 ) -> Tensor:
-    return _expert_rules(x, indices.shape[1]).experts_up(x, norm, indices, shares, gate_up, shared)
+    rule = _step_rules(x, _experts_module(x, indices.shape[1])).experts_up
+    return rule(x, norm, indices, shares, gate_up, shared)
 
 
 def experts_down(
     hidden: Tensor, indices: Tensor, down: Tensor, shared: Tensor | None, residual: Tensor
 ) -> Tensor:
-    return _expert_rules(hidden, indices.shape[1]).experts_down(hidden, indices, down, shared, residual)
+    rule = _step_rules(hidden, _experts_module(hidden, indices.shape[1])).experts_down
+    return rule(hidden, indices, down, shared, residual)
 
 
 def attention_step(
@@ -198,9 +200,9 @@ def attention_step(
     return rule(qkv, heads, q_norm, k_norm, cos, sin, positions, lengths, keys, values)
 
 
-def _expert_rules(x: Tensor, k: int) -> Any:
+def _experts_module(x: Tensor, k: int) -> str:
     """Without a choice two rows share all weights, with one few do until they are many."""
-    return _step_rules(x, "step_experts_many" if len(x) >= (MANY if k else 2) else "step_experts")
+    return "step_experts_many" if len(x) >= (MANY if k else 2) else "step_experts"
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:

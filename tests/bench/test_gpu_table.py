@@ -20,7 +20,7 @@ SIZES = Sizes(4, 20, {"1k": 30, "32k": 50}, {"8k": 70}, (128, 64), 2, 5, 60, 2)
 
 @cache  # one network for all tests
 def model():
-    return random_model(SHAPE, "cpu", torch.float32, SMALL_VISION)
+    return random_model(SHAPE, "cpu", torch.float32, vision=SMALL_VISION)
 
 
 @pytest.fixture
