@@ -27,6 +27,7 @@ from saccade.model.tower import TowerGraphs
 from saccade.model.vlm import VisionLanguageModel
 from saccade.vision.encoder import VisionFeatures
 from saccade.vision.processor import Processor
+from saccade.vision.still import Still
 from torch import Tensor
 
 from bench._gpu_lab import Lab, Wrong, say, timed
@@ -250,7 +251,7 @@ def random_ids(model: VisionLanguageModel, tokens: int, seed: int) -> Tensor:
 def screen(lab: Lab, seed: int) -> Image.Image:
     width, height = lab.sizes.screen
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(noise)
+    return Still.of(Image.fromarray(noise))
 
 
 def apart(ours: Tensor, theirs: Tensor) -> float:

@@ -75,7 +75,7 @@ QUICK = ("kernels", "prefill", "greedy", "decode")
 Part = Callable[[Lab], dict[str, Any]]
 TABLE: dict[str, Part] = {
     "rows": many_rows, "long": long_contexts, "prompts": prompts, "image": picture, "agent": agent,
-    "peers": peers, "start": without_network(start), "memory": without_network(memory),
+    "start": without_network(start), "memory": without_network(memory), "peers": peers,
 }  # fmt: skip
 PARTS = (*QUICK, *TABLE)
 COMPILERS = 8  # threads: most of a compilation runs outside Python's lock
@@ -108,8 +108,10 @@ def main() -> None:
         **TABLE,
     }
     usual = QUICK if args.quick else [name for name in PARTS if name != "peers" or not alone]
-    good = [run_part(name, parts[name], lab, about) for name in args.only or usual]
-    console.print(table_of(lab.rows))
+    try:
+        good = [run_part(name, parts[name], lab, about) for name in args.only or usual]
+    finally:  # an interrupt as well: whoever lends the card may want it back
+        console.print(table_of(lab.rows))
     if not all(good):
         raise SystemExit(1)
 
