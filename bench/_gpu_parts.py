@@ -109,7 +109,7 @@ def picture(lab: Lab) -> dict[str, Any]:
     """The encoder on patches that lie on the card, in its graph; and from the picture, as the engine does."""
     model, processor = lab.model, Processor()
     pixels, grid = processor([screen(lab, 0)], model.device)
-    graphs, plain = TowerGraphs(model.visual), model.visual(pixels, grid).tokens
+    graphs, plain = TowerGraphs(model), model.visual(pixels, grid).tokens
     for _ in range(3):
         ours = graphs(pixels, grid).tokens
     error = apart(ours, plain)

@@ -43,7 +43,7 @@ class PictureCache:
 
     def __init__(self, model: VisionLanguageModel, processor: Processor, budget_bytes: int):
         self.model, self.processor, self.budget_bytes = model, processor, budget_bytes
-        self._encoder = TowerGraphs(model.visual)
+        self._encoder = TowerGraphs(model)
         self._features: OrderedDict[bytes, VisionFeatures] = OrderedDict()
         self._bytes = 0
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..vision.encoder import VisionEncoder, VisionFeatures
+from ..vision.encoder import VisionFeatures
+from .vlm import VisionLanguageModel
 
 KEPT = 4  # sizes with a graph; a graph of 1280 x 800 px holds some 100 MB
 MOST_PATCHES = 8192  # 1920 x 1088 px: beyond, starting kernels takes no share worth the memory
@@ -34,15 +35,14 @@ class Captured:
 
 
 class TowerGraphs:
-    """Called as the encoder is, with the same result.
+    """Called as `model.encode_images` is, with the same result.
 
     `capture`: makes something that replays a piece of work; None: a CUDA graph, and nothing on a CPU.
     """
 
-    def __init__(self, encoder: VisionEncoder, capture: Callable[[Work], Work] | None = None):
-        self.encoder = encoder
-        on_gpu = encoder.pos_embed.weight.is_cuda
-        self._capture = capture or (_Capture() if on_gpu else None)
+    def __init__(self, model: VisionLanguageModel, capture: Callable[[Work], Work] | None = None):
+        self.model = model
+        self._capture = capture or (_Capture() if model.device.type == "cuda" else None)
         self._ready: OrderedDict[tuple[int, ...], Captured] = OrderedDict()
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
 
@@ -50,7 +50,7 @@ class TowerGraphs:
         """pixel_values [P, C*T*p*p]; grid_thw [images, 3] in patches, on the CPU."""
         grid = tuple(grid_thw.flatten().tolist())
         if grid not in self._ready and not self._wants(grid, len(pixel_values)):
-            return self.encoder(pixel_values, grid_thw)
+            return self.model.encode_images(pixel_values, grid_thw)
         if grid not in self._ready:
             self._keep(grid, pixel_values, grid_thw)
         self._ready.move_to_end(grid)
@@ -77,7 +77,7 @@ class TowerGraphs:
         while len(self._ready) >= KEPT:
             self._ready.popitem(last=False)
         pixels, sizes = pixel_values.clone(), grid_thw.clone()
-        self._ready[grid] = Captured(pixels, self._capture(lambda: self.encoder(pixels, sizes)))
+        self._ready[grid] = Captured(pixels, self._capture(lambda: self.model.encode_images(pixels, sizes)))
 
 
 class _Capture:

@@ -9,7 +9,7 @@ from saccade.model import kernels, tower
 from saccade.model.config import ModelConfig
 from saccade.model.tower import TowerGraphs
 from saccade.model.vlm import VisionLanguageModel
-from saccade.vision.encoder import PLAIN, VisionEncoder
+from saccade.vision.encoder import PLAIN
 from torch import Tensor
 
 from . import tiny
@@ -18,12 +18,12 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 SIZES = [(1, 4, 6), (1, 2, 14), (1, 4, 4), (1, 8, 2), (1, 6, 6)]
 
 
-def encoder(name: str = "vl") -> VisionEncoder:
+def network(name: str = "vl") -> VisionLanguageModel:
     kind, text, vision, top = tiny.CONFIGS[name]
     raw = {"model_type": kind, "text_config": text, "vision_config": vision, **tiny.SPECIAL, **top}
     model = VisionLanguageModel(ModelConfig.from_dict(raw))
     tiny.randomise(model, 0)
-    return model.visual.requires_grad_(False)
+    return model.requires_grad_(False)
 
 
 def picture(grid: tuple[int, int, int], seed: int) -> tuple[Tensor, Tensor]:
@@ -37,19 +37,19 @@ def same(ours, theirs) -> bool:
 
 
 def test_a_size_is_kept_from_its_second_picture_on():
-    net = encoder()
+    net = network()
     graphs, seen = TowerGraphs(net, capture=lambda work: work), []
     for seed in range(4):
         pixels, sizes = picture(SIZES[0], seed)
         assert graphs.grids == ([] if seed < 2 else SIZES[:1])
-        seen.append((graphs(pixels, sizes), net(pixels, sizes)))
+        seen.append((graphs(pixels, sizes), net.encode_images(pixels, sizes)))
     assert all(same(*pair) for pair in seen), "an earlier result changed, or pixels did not arrive"
 
 
 def test_what_is_captured_reads_its_own_copy_of_the_pixels():
     """Pixels of the caller may change afterwards, or lie elsewhere next time."""
     works = []
-    graphs = TowerGraphs(encoder(), capture=lambda work: works.append(work) or work)
+    graphs = TowerGraphs(network(), capture=lambda work: works.append(work) or work)
     pixels, sizes = picture(SIZES[0], 1)
     for _ in range(3):
         expected = graphs(pixels, sizes)
@@ -60,14 +60,14 @@ def test_what_is_captured_reads_its_own_copy_of_the_pixels():
 
 def test_the_size_that_came_last_stays(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tower, "KEPT", 2)
-    graphs = TowerGraphs(encoder(), capture=lambda work: work)
+    graphs = TowerGraphs(network(), capture=lambda work: work)
     for grid in [*SIZES[:2] * 2, SIZES[0], *[SIZES[2]] * 2]:
         graphs(*picture(grid, 1))
     assert graphs.grids == [SIZES[0], SIZES[2]]
 
 
 def test_what_comes_once_or_is_large_or_is_several_runs_as_it_is(monkeypatch: pytest.MonkeyPatch):
-    graphs = TowerGraphs(encoder(), capture=lambda work: work)
+    graphs = TowerGraphs(network(), capture=lambda work: work)
     monkeypatch.setattr(tower, "REMEMBERED", 2)
     for grid in SIZES[:3] * 2:  # each is forgotten before it comes again
         graphs(*picture(grid, 1))
@@ -81,10 +81,10 @@ def test_what_comes_once_or_is_large_or_is_several_runs_as_it_is(monkeypatch: py
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there it is a graph")
 def test_on_a_cpu_nothing_is_kept():
-    net = encoder()
+    net = network()
     graphs = TowerGraphs(net)
     for seed in range(3):
-        assert same(graphs(*picture(SIZES[0], seed)), net(*picture(SIZES[0], seed)))
+        assert same(graphs(*picture(SIZES[0], seed)), net.encode_images(*picture(SIZES[0], seed)))
     assert graphs.grids == []
 
 
@@ -92,12 +92,12 @@ def test_on_a_cpu_nothing_is_kept():
 @torch.inference_mode()
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_graphs_equal_the_encoder(dtype: torch.dtype):
-    net = encoder().to("cuda", dtype)
+    net = network().to("cuda", dtype)
     graphs, results = TowerGraphs(net), []
     for seed in range(3):
         for grid in SIZES:  # more than are kept, so some are captured again
             pixels, sizes = picture(grid, seed)
-            results.append((graphs(pixels.cuda(), sizes), net(pixels.cuda(), sizes)))
+            results.append((graphs(pixels.cuda(), sizes), net.encode_images(pixels.cuda(), sizes)))
     assert len(graphs.grids) == tower.KEPT
     for ours, theirs in results:
         torch.testing.assert_close(ours.tokens, theirs.tokens, rtol=1e-2, atol=1e-3)
