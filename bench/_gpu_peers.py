@@ -9,9 +9,10 @@ import torch
 from saccade.vision.processor import Processor
 from torch import Tensor
 
+from bench._gpu_engine import screen
 from bench._gpu_lab import Lab, Wrong, say
 from bench._gpu_models import peer_of, tower_of
-from bench._gpu_parts import random_ids, screen, wall
+from bench._gpu_parts import random_ids, wall
 
 WARM = 1024  # tokens of the prompt that loads its kernels
 SKIPPED = ("1k", "1M")  # `decode` measures the first; the last is beyond what it was made for

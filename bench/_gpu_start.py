@@ -12,9 +12,10 @@ import sys
 
 import torch
 
+from bench._gpu_engine import engine_of, turn
 from bench._gpu_lab import Lab, Wrong
 from bench._gpu_models import TEXT, VISION, network
-from bench._gpu_parts import engine_of, turn, wall
+from bench._gpu_parts import wall
 
 MOST_S = 120
 

@@ -10,7 +10,7 @@ from saccade.vision.processor import Processor
 
 pytest.importorskip("triton")
 pytest.importorskip("transformers")
-from bench import _gpu_lab, _gpu_limits, _gpu_parts, _gpu_peers, _gpu_plot
+from bench import _gpu_engine, _gpu_lab, _gpu_limits, _gpu_parts, _gpu_peers, _gpu_plot
 from bench._gpu_lab import TARGETS, Lab, Sizes
 from bench._gpu_models import SMALL, SMALL_VISION, TEXT, peer_of, random_model, step_bytes, tower_of
 
@@ -26,7 +26,7 @@ def model():
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(_gpu_lab, "MOST_S", 0.0)
-    monkeypatch.setattr(_gpu_parts, "CHUNK", 16)
+    monkeypatch.setattr(_gpu_engine, "CHUNK", 16)
     monkeypatch.setattr(_gpu_peers, "NEW", 30)
     return Lab(model, SHAPE, SMALL_VISION, 1e10, 1e11, SIZES)
 
@@ -34,10 +34,10 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
 PARTS = {
     "decode, 32 rows, 4k before": _gpu_parts.many_rows,
     "decode, 32k before": _gpu_parts.long_contexts,
-    "prompt of 8k": _gpu_parts.prompts,
-    "picture, 1280 x 800": _gpu_parts.picture,
-    "agent step, 64 tokens": _gpu_parts.agent,
-    "int4, 32k before": lambda lab: _gpu_parts.memory(lab, "cpu"),
+    "prompt of 8k": _gpu_engine.prompts,
+    "picture, 1280 x 800": _gpu_engine.picture,
+    "agent step, 64 tokens": _gpu_engine.agent,
+    "int4, 32k before": lambda lab: _gpu_engine.memory(lab, "cpu"),
 }
 
 
@@ -54,8 +54,8 @@ def test_the_peer_computes_what_ours_does(lab: Lab):
     peer = peer_of(model(), SHAPE, "grouped_mm")
     ids = _gpu_parts.random_ids(model(), 40, 1)
     theirs = peer(input_ids=ids[None], logits_to_keep=1).logits[0, 0]
-    torch.testing.assert_close(_gpu_parts.read(model(), ids, 16), theirs, rtol=1e-3, atol=1e-3)
-    pixels, grid = Processor()([_gpu_parts.screen(lab, 1)])
+    torch.testing.assert_close(_gpu_engine.read(model(), ids, 16), theirs, rtol=1e-3, atol=1e-3)
+    pixels, grid = Processor()([_gpu_engine.screen(lab, 1)])
     features = tower_of(model(), SMALL_VISION)(pixels, grid).pooler_output
     torch.testing.assert_close(model().visual(pixels, grid).tokens, features, rtol=1e-3, atol=1e-3)
 
@@ -69,7 +69,8 @@ def test_the_peer_fills_its_rows(lab: Lab):
 
 
 def test_a_row_that_is_wrong_is_not_timed(lab: Lab, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_gpu_parts, "apart", lambda ours, theirs: math.nan)
+    for module in (_gpu_parts, _gpu_engine):
+        monkeypatch.setattr(module, "apart", lambda ours, theirs: math.nan)
     for case in ("decode, 32 rows, 4k before", "prompt of 8k", "picture, 1280 x 800"):
         with pytest.raises(_gpu_lab.Wrong):
             PARTS[case](lab)

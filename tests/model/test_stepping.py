@@ -43,10 +43,15 @@ def rows_of(model: VisionLanguageModel) -> tuple[Tensor, list[HybridCache]]:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
+@pytest.mark.parametrize(
+    ("device", "many"),
+    [("cpu", 8), pytest.param("cuda", 8, marks=GPU), pytest.param("cuda", 2, marks=GPU)],
+)
 @pytest.mark.parametrize("name", tiny.CONFIGS)
-def test_steps_equal_the_forward(name: str, device: str):
-    """On a GPU, where it is kernels in a graph, and in the plain steps that are their reference."""
+def test_steps_equal_the_forward(name: str, device: str, many: int, monkeypatch: pytest.MonkeyPatch):
+    """On a GPU, where it is kernels in a graph, those for few rows and those for `many`; and in the plain
+    steps that are their reference."""
+    monkeypatch.setattr(kernels, "MANY", many)
     check(build(name).to(device), STEPS)
 
 
