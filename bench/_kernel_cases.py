@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from saccade.model.kernels import (
@@ -15,6 +16,7 @@ from saccade.model.kernels import (
     step_attention,
     step_delta,
     step_experts,
+    step_experts_many,
     step_linear,
     step_reference,
 )
@@ -160,7 +162,7 @@ def delta(noise: Noise, shape: Shape) -> Case:
     return Case(run, (out, *wide), nbytes(mixed, window, *weights, state, state) + out.numel() * 2)
 
 
-def experts_choice(noise: Noise, shape: Shape) -> Case:
+def experts_choice(noise: Noise, shape: Shape, rules: Any = step_experts) -> Case:
     """Any choice among equals is right, so it is the shares of what was chosen that are compared, and how far
     the scores left out lie above the worst that was taken."""
     switched = shape.shared > 0
@@ -171,7 +173,7 @@ def experts_choice(noise: Noise, shape: Shape) -> Case:
     span = scores[:, : shape.experts].std()
 
     def run() -> tuple[Tensor, ...]:
-        indices, shares = step_experts.choose_experts(x, norm, router, shape.top, switched, arrived)
+        indices, shares = rules.choose_experts(x, norm, router, shape.top, switched, arrived)
         assert not arrived.any()
         taken = torch.zeros_like(scores[:, : shape.experts], dtype=torch.bool)
         taken.scatter_(1, indices.long(), True)
@@ -185,11 +187,11 @@ def experts_choice(noise: Noise, shape: Shape) -> Case:
 
     slots = shape.top + switched
     ones = torch.ones(shape.batch, device=x.device), torch.ones(shape.batch, slots, device=x.device)
-    launch = partial(step_experts.choose_experts, x, norm, router, shape.top, switched, arrived)
+    launch = partial(rules.choose_experts, x, norm, router, shape.top, switched, arrived)
     return Case(run, ones, nbytes(router, x), launch)
 
 
-def experts(noise: Noise, shape: Shape) -> Case:
+def experts(noise: Noise, shape: Shape, rules: Any = step_experts) -> Case:
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
     chosen = [torch.randperm(shape.experts)[: shape.top] for _ in range(shape.batch)]
     indices = torch.stack(chosen).int().to(x.device)
@@ -208,14 +210,15 @@ def experts(noise: Noise, shape: Shape) -> Case:
     )
 
     def run() -> tuple[Tensor, ...]:
-        ours = step_experts.experts_up(x, norm, indices, shares, gate_up, shared)
-        return ours, step_experts.experts_down(ours, indices, down, shared_down, x)
+        ours = rules.experts_up(x, norm, indices, shares, gate_up, shared)
+        return ours, rules.experts_down(ours, indices, down, shared_down, x)
 
-    width = shape.batch * shape.top * shape.expert + shape.shared
+    read = len(indices.unique()) if rules is step_experts_many else shape.batch * shape.top
+    width = read * shape.expert + shape.shared
     return Case(run, (hidden, out), 3 * width * shape.hidden * x.element_size())
 
 
-def dense_up(noise: Noise, shape: Shape) -> Case:
+def dense_up(noise: Noise, shape: Shape, rules: Any = step_experts) -> Case:
     """An MLP without a router: the only slot, whose share is one number for all rows."""
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
     weight = noise.matrix(2 * shape.expert, shape.hidden)
@@ -223,7 +226,7 @@ def dense_up(noise: Noise, shape: Shape) -> Case:
     none = torch.empty(1, 0, dtype=torch.int32, device=x.device).expand(shape.batch, 0)
     out = step_reference.experts_up(x.float(), _wide(norm), none, whole, None, weight.float())
     return Case(
-        lambda: (step_experts.experts_up(x, norm, none, whole, None, weight),),
+        lambda: (rules.experts_up(x, norm, none, whole, None, weight),),
         (out,),
         nbytes(weight, x) + out.numel() * x.element_size(),
     )
@@ -256,6 +259,12 @@ CASES: dict[str, Callable[[Noise, Shape], Case]] = {
     "experts up, down": experts,
     "dense up": dense_up,
     "attention_step": attention,
+}
+# What takes their place for many rows.
+MANY_CASES: dict[str, Callable[[Noise, Shape], Case]] = {
+    "choose_experts, many": partial(experts_choice, rules=step_experts_many),
+    "experts up, down, many": partial(experts, rules=step_experts_many),
+    "dense up, many": partial(dense_up, rules=step_experts_many),
 }
 
 

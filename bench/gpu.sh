@@ -8,6 +8,6 @@ export PYTHONUNBUFFERED=1
 python="${PYTHON:-python}"
 timeout 105 "$python" -m pytest -q -p no:cacheprovider \
     tests/model/test_steps.py tests/model/test_stepping.py tests/model/test_delta_chunks.py tests/model/test_moe.py \
-    tests/model/test_mix_many.py
+    tests/model/test_mix_many.py tests/model/test_tower.py tests/model/test_cuda.py
 tested=$?
 timeout 125 "$python" -m bench gpu --quick "$@" && exit $tested
