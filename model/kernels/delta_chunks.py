@@ -65,7 +65,7 @@ def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
 
 
 @triton.jit
-def _place(N, heads):
+def _place(N, heads) -> Any:
     """The chunk of this program: among all, in its sequence, and whose it is: batch and head."""
     i_chunk = tl.program_id(0).to(tl.int64)
     return i_chunk, i_chunk % N, i_chunk // N // heads, i_chunk // N % heads
