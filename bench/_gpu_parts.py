@@ -26,23 +26,32 @@ def many_rows(lab: Lab) -> dict[str, Any]:
     """Tokens per second of all rows together, each behind a prompt of its own."""
     model, sizes = lab.model, lab.sizes
     graphs = DecodeGraphs(model, sizes.rows, sizes.rows_seen + 64 * sizes.steps, chained=True)
-    checked, counters = [], []
+    checked, counters, allowed = [], [], LOGITS
     for row in range(sizes.rows):
-        cache, logits = prefill(model, random_ids(model, sizes.rows_seen, row))
+        ids = random_ids(model, sizes.rows_seen, row)
+        cache, logits = prefill(model, ids)
         graphs.cache.load(row, cache)
         counters.append([int(logits.argmax()), cache.length, cache.length])
         if row in (0, sizes.rows - 1):
             checked.append(forward(model, counters[-1][0], cache))
+            allowed = max(allowed, allowed_error(model, ids, counters[-1][0], checked[-1]))
     say(f"{sizes.rows} prompts of {sizes.rows_seen} tokens are read")
     graphs.cache.counters.copy_(torch.tensor(counters).mT)
     ours = graphs.step(sizes.rows)  # the first: what it fed is known
     error = max(apart(ours[row], expected) for row, expected in zip((0, -1), checked, strict=True))
-    if not error < LOGITS:
-        raise Wrong(f"logits of {sizes.rows} rows: {error:.1e}, allowed {LOGITS}")
+    if not error < allowed:
+        raise Wrong(f"logits of {sizes.rows} rows: {error:.1e}, allowed {allowed:.1e}")
     seconds = timed(lambda: [graphs.step(sizes.rows) for _ in range(sizes.steps)], sizes.steps, 10)
     limit = rows_bytes(lab.text, sizes.rows_seen, sizes.rows) / lab.copy
     lab.note("decode, 32 rows, 4k before", ours=sizes.rows / seconds, limit=sizes.rows / limit)
-    return {"ms_a_step": seconds * 1e3, "logits_error": error}
+    return {"ms_a_step": seconds * 1e3, "logits_error": error, "allowed": allowed}
+
+
+def allowed_error(model: VisionLanguageModel, ids: Tensor, token: int, expected: Tensor) -> float:
+    """LOGITS, or half as much again as the forward is from itself: ids [T] and the token read at once, against
+    `expected`, the logits of the token read alone. 40 random routers make a third of bf16's last bit."""
+    whole = prefill(model, torch.cat((ids, ids.new_tensor([token]))))[1]
+    return max(LOGITS, 1.5 * apart(whole, expected))
 
 
 @torch.inference_mode()
