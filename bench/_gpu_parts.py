@@ -48,7 +48,7 @@ def many_rows(lab: Lab) -> dict[str, Any]:
 
 
 def allowed_error(model: VisionLanguageModel, ids: Tensor, token: int, expected: Tensor) -> float:
-    """LOGITS, or half as much again as the forward is from itself: ids [T] and the token read at once, against
+    """LOGITS, or half again what the forward is from itself: ids [T] and the token read at once, against
     `expected`, the logits of the token read alone. 40 random routers make a third of bf16's last bit."""
     whole = prefill(model, torch.cat((ids, ids.new_tensor([token]))))[1]
     return max(LOGITS, 1.5 * apart(whole, expected))
