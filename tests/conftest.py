@@ -1,11 +1,15 @@
 """What has to be said before torch and Triton are imported, here and in the programs that tests start.
 
 Each process has one thread, since tests run side by side: OpenMP's barriers wait for threads that have no
-core. Without a GPU, Triton kernels run in Triton's interpreter.
+core. Without a GPU, Triton kernels run in Triton's interpreter. An interrupt counts, even where tests run in
+the background of a shell that has it ignored.
 """
 
 import os
+import signal
 from pathlib import Path
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if not Path("/dev/nvidiactl").exists():
