@@ -21,6 +21,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,12 @@ from rich.table import Table
 from saccade.model.cache import HybridCache
 from saccade.model.graphs import DecodeGraphs
 from saccade.model.kernels import has_triton, launch
+from saccade.model.quantise import Kind
 from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor
 
 from bench import _gpu_prefill as chunks
-from bench._gpu_models import SMALL, TEXT, peer_of, prefill, random_model, step_bytes
+from bench._gpu_models import BITS, SMALL, TEXT, peer_of, prefill, random_model, step_bytes
 from bench._kernel_cases import A3B, CASES, TOLERANCE, Case, Noise, Shape
 
 RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
@@ -48,7 +50,8 @@ CHECKED = {
     "35B-A3B, 5 rows": replace(A3B, batch=5),
 }
 COPIES = 8  # of a kernel's inputs in turn: more than the cache holds
-SEEN, GREEDY = 1024, 200
+SEEN, GREEDY, CAPACITY = 1024, 200, 32768
+FORMATS: dict[str, Kind | None] = {"bf16": None, "fp8": "fp8", "int8": "int8", "int4": "int4"}
 LOGITS = 0.1  # of |graph - forward| / |forward| in bf16, through all layers and their routers
 PARTS = ("kernels", "prefill", "greedy", "decode")
 COMPILERS = 8  # threads: most of a compilation runs outside Python's lock
@@ -61,6 +64,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given again")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--layers", type=int, help="of the network that decodes")
+    parser.add_argument(
+        "--weights", nargs="+", choices=BITS, default=["bf16"], help="formats of the network that decodes"
+    )
     parser.add_argument("--skip-peer", action="store_true", help="no transformers")
     args = parser.parse_args()
     if not torch.cuda.is_available() or not has_triton():
@@ -74,9 +80,10 @@ def main() -> None:
         "kernels": lambda: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
         "prefill": lambda: {"delta_rule": time_delta_rule(copy), **time_layers()},
         "greedy": lambda: {"differ": check_greedy()},
-        "decode": lambda: {"layers": layers, **time_decode(layers, copy, alone)},
+        **{f"decode {kind}": partial(time_decode, layers, copy, alone, kind) for kind in args.weights},
     }
-    good = [run_part(name, parts[name], about) for name in args.only or PARTS]
+    chosen = args.only or PARTS
+    good = [run_part(name, part, about) for name, part in parts.items() if name.split()[0] in chosen]
     if not all(good):
         raise SystemExit(1)
 
@@ -262,11 +269,14 @@ def _all_of(cases: list[Case], overlap: bool) -> torch.cuda.CUDAGraph:
 
 
 @torch.inference_mode()
-def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
-    """Tokens per second of one sequence behind 1,024 tokens."""
-    text = {**TEXT, "num_hidden_layers": layers}
-    model = random_model(text, "cuda", torch.bfloat16)
-    say(f"{layers} layers are made")
+def time_decode(layers: int, copy: float, alone: bool, weights: str) -> dict[str, Any]:
+    """Tokens per second of one sequence behind 1,024 tokens, with room for CAPACITY."""
+    text, kind = {**TEXT, "num_hidden_layers": layers}, FORMATS[weights]
+    model = random_model(text, "cuda", torch.bfloat16, kind)
+    held = torch.cuda.memory_allocated() / 2**30
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    say(f"{layers} layers are made in {weights}: {held:.1f} GiB")
     ids = torch.randint(text["vocab_size"] - 1, (SEEN,), device="cuda")
     cache, logits = prefill(model, ids)
     torch.cuda.synchronize()
@@ -275,25 +285,30 @@ def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
     say(f"logits of the graph against those of the ordinary forward: {error:.1e}")
     if not error < LOGITS:
         raise Wrong(f"logits of the graph: {error:.1e}, allowed {LOGITS}")
-    token, limit = int(logits.argmax()), copy / step_bytes(text, SEEN)
+    token, limit = int(logits.argmax()), copy / step_bytes(text, SEEN, weights)
     rows = {"limit": limit, "saccade": step_speed(model, cache, token)}
     say(f"{rows['saccade']:.1f} tokens/s")
     launch.OVERLAP[0] = False
     rows["saccade, no overlap"] = step_speed(model, cache, token)
     launch.OVERLAP[0] = True
     say(f"{rows['saccade, no overlap']:.1f} tokens/s without overlap")
-    if not alone:
+    peak = torch.cuda.max_memory_allocated() / 2**30
+    say(f"{peak:.1f} GiB at the peak, with room for {CAPACITY} tokens")
+    if not (alone or kind):
         rows["transformers"] = 1 / peer_seconds(model, text, ids)
         say(f"{rows['transformers']:.1f} tokens/s of transformers")
-    table = Table(f"decode, 1 row, {SEEN} tokens before, {layers} layers, bf16", "tokens/s", "share of limit")
+    table = Table(
+        f"decode, 1 row, {SEEN} tokens before, {layers} layers, {weights}", "tokens/s", "share of limit"
+    )
     for name, value in rows.items():
         table.add_row(name, f"{value:.1f}", f"{value / limit:.2f}")
     console.print(table)
-    return {**rows, "logits_error": error}
+    memory = {"weights_GiB": held, "peak_GiB": peak}
+    return {"weights": weights, "layers": layers, **rows, "logits_error": error, **memory}
 
 
 def step_speed(model: VisionLanguageModel, cache: HybridCache, token: int, steps: int = 20) -> float:
-    graphs = chain(DecodeGraphs(model, 1, 2 * SEEN, chained=True), cache, token)
+    graphs = chain(DecodeGraphs(model, 1, CAPACITY, chained=True), cache, token)
     return 1 / timed(lambda: [graphs.step(1) for _ in range(steps)], steps)
 
 

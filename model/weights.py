@@ -1,7 +1,8 @@
 """Weights in the official layout: a table of (checkpoint name, our tensor), streamed tensor by tensor.
 
 Afterwards nothing is missing, nothing is unused, every shape is equal and every value finite, or loading
-fails and names the tensor. Block FP8 becomes the chosen dtype on the way; so do integers, on demand.
+fails and names the tensor. Block FP8 becomes the chosen dtype on the way, or stays as it is; wide
+weights become integers or FP8, on demand.
 """
 
 import json
@@ -21,7 +22,7 @@ from ..errors import CheckpointError
 from .checkpoint import INDEX, SINGLE, Checkpoint, some
 from .config import ModelConfig
 from .hub import find_checkpoint
-from .quantise import Kind, QuantisedWeight, make_quantised
+from .quantise import FP8Weight, Kind, QuantisedWeight, is_finite, make_quantised
 from .vlm import VisionLanguageModel
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -39,9 +40,10 @@ def load_model(
 ) -> VisionLanguageModel:
     """The network of a checkpoint (folder, hub id or "builtin"), in evaluation mode, without gradients.
 
-    `dtype` None keeps the checkpoint's own. `quantise` "int8" or "int4" keeps the large matrices as integers.
-    Raises CheckpointError: missing files, unsupported config, tensors that are missing, unused, misshapen or
-    not finite.
+    `dtype` None keeps the checkpoint's own. `quantise` "int8" or "int4" keeps the large matrices as integers,
+    "fp8" as e4m3 with a scale for each block: those of an official FP8 checkpoint exactly, which is widened
+    otherwise. Raises CheckpointError: missing files, unsupported config, tensors that are missing, unused,
+    misshapen or not finite.
     """
     folder = find_checkpoint(path)
     config, checkpoint = ModelConfig.from_pretrained(folder), Checkpoint(folder)
@@ -62,7 +64,8 @@ def empty_model(
     with torch.device("meta"):
         model = VisionLanguageModel(config)
         if quantise:
-            make_quantised(model, quantise, dtype)
+            official = config.quantization_config
+            make_quantised(model, quantise, dtype, official.block if official else (128, 128))
 
     def materialise(t: Tensor) -> Tensor:
         if not t.is_meta:
@@ -79,14 +82,22 @@ def fill(model: VisionLanguageModel, checkpoint: Checkpoint) -> None:
     with torch.no_grad():
         for slot in _with_bar(slots, checkpoint):
             _check_stored(slot, checkpoint, model.config)
-            tensor = checkpoint.read(slot.name)
-            if checkpoint.stored[slot.name].dtype == FP8:
-                tensor = _wide(slot, tensor, checkpoint.read(_scale(slot.name)), model.config)
-            if not slot.fill(tensor):
+            if not _fill(slot, checkpoint, model.config):
                 raise CheckpointError(
                     f"{checkpoint.stored[slot.name].path}: tensor {slot.name} holds NaN or infinity: "
                     "download the file again"
                 )
+
+
+def _fill(slot: "Slot", checkpoint: Checkpoint, config: ModelConfig) -> bool:
+    """Whether what it holds is finite."""
+    tensor = checkpoint.read(slot.name)
+    if checkpoint.stored[slot.name].dtype != FP8:
+        return slot.fill(tensor)
+    scale_inv = checkpoint.read(_scale(slot.name))
+    if isinstance(slot.target, FP8Weight):
+        return slot.keep(tensor, scale_inv)
+    return slot.fill(_wide(slot, tensor, scale_inv, config))
 
 
 @dataclass(frozen=True)
@@ -111,13 +122,22 @@ class Slot:
         """Copy it into its place; False if not all values are finite there."""
         tensor = tensor.mT if self.transposed else tensor
         if isinstance(self.target, QuantisedWeight):
-            self.target.store(tensor, self.index)
-            ends = self.target.scale[self.index].aminmax()
-        else:
-            part = self.target[self.index]
-            part.copy_(tensor)
-            ends = part.aminmax()
-        return bool(torch.isfinite(torch.stack(ends)).all())
+            return self.target.store(tensor, self.index)
+        part = self.target[self.index]
+        part.copy_(tensor)
+        return is_finite(part)
+
+    def keep(self, codes: Tensor, scale_inv: Tensor) -> bool:
+        """Copy FP8 as it is stored; False if not all values are finite."""
+        assert isinstance(self.target, FP8Weight)
+        if not self.transposed:
+            return self.target.keep(codes, scale_inv, self.index)
+        if self.target.official[0] != self.target.official[1]:
+            raise CheckpointError(
+                f"{self.name}: blocks of {list(self.target.official)} in a transposed layout cannot be kept: "
+                "load it without quantise"
+            )
+        return self.target.keep(codes.mT, scale_inv.mT, self.index)
 
 
 def dequantise(weight: Tensor, scale_inv: Tensor, block: tuple[int, int], dtype: torch.dtype) -> Tensor:
