@@ -5,7 +5,7 @@ a kernel allocates is filled with NaN first, so an element that it leaves out is
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, gcd
@@ -21,7 +21,7 @@ from saccade.model.kernels import (
     step_packed,
     step_reference,
 )
-from saccade.model.kernels.packed import Packed, Weight, widened
+from saccade.model.kernels.packed import Packed, Weight
 from saccade.model.kernels.reference import MixWeights
 from saccade.model.kernels.step_reference import Norm
 from torch import Tensor
@@ -293,7 +293,8 @@ PACKED = {
     "experts up, down": experts,
     "dense up": dense_up,
 }
-CASES: dict[str, Callable[[Noise, Shape], Case]] = {
+Make = Callable[[Noise, Shape], Case]
+CASES: dict[str, Make] = {
     "rms_norm": rms_norm,
     "norm_linear": norm_linear,
     "add_linear": add_linear,
@@ -304,6 +305,12 @@ CASES: dict[str, Callable[[Noise, Shape], Case]] = {
     "attention_step": attention,
     **{f"{name}, {kind}": partial(case, kind=kind) for name, case in PACKED.items() for kind in KINDS},
 }
+
+
+def cases_of(kinds: Iterable[str]) -> dict[str, Make]:
+    """Those without a format of their own, and those of some formats."""
+    others = tuple(f", {kind}" for kind in KINDS if kind not in kinds)
+    return {name: make for name, make in CASES.items() if not name.endswith(others)}
 
 
 def nbytes(*tensors: Tensor) -> int:
@@ -324,5 +331,6 @@ def _wide(norm: Norm) -> Norm:
     return norm._replace(weight=norm.weight.float())
 
 
-def _fp32(weight: Weight) -> Tensor:
-    return widened(weight, torch.float32).float()
+def _fp32(weight: Weight) -> Weight:
+    """For a reference in fp32, which widens packed ones itself, only what it uses."""
+    return weight if isinstance(weight, Packed) else weight.float()

@@ -1,4 +1,4 @@
-"""The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random bf16 weights.
+"""The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random weights.
 
 Four parts, or those named by `--only`. kernels: each of a decode step. prefill: the delta rule in chunks and
 the experts of many tokens. greedy: 200 tokens of a graph against the ordinary forward. decode: tokens per
@@ -6,11 +6,15 @@ second. A part first says whether it is right, against its reference; what is wr
 program with status 1 once the other parts have run. Times stand beside those that the bytes take at this
 card's own copy speed, and beside peers: torch, `fla` where installed, `transformers` on the same tensors.
 
+`--weights bf16 fp8 int8 int4` names the formats in which kernels are run and the network decodes (bf16 alone
+where nothing is said); a part of its own for each.
+
 Tables, and one JSON line for each part, which is also appended to bench/results/gpu.jsonl. `--quick` is for
 the first look at a card: fewer shapes, 8 of the 40 layers, no `transformers`.
 """
 
 import argparse
+import gc
 import json
 import platform
 import shutil
@@ -39,7 +43,7 @@ from torch import Tensor
 
 from bench import _gpu_prefill as chunks
 from bench._gpu_models import BITS, SMALL, TEXT, peer_of, prefill, random_model, step_bytes
-from bench._kernel_cases import A3B, CASES, TOLERANCE, Case, Noise, Shape
+from bench._kernel_cases import A3B, TOLERANCE, Case, Make, Noise, Shape, cases_of
 
 RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
 ODD = Shape(3, 200, 2, 6, 24, 40, 6, 2, 40, 20, 37, 3, 72, 56, 333)
@@ -65,7 +69,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--layers", type=int, help="of the network that decodes")
     parser.add_argument(
-        "--weights", nargs="+", choices=BITS, default=["bf16"], help="formats of the network that decodes"
+        "--weights",
+        nargs="+",
+        choices=BITS,
+        default=["bf16"],
+        help="formats: of the network that decodes, and of the kernels besides bf16",
     )
     parser.add_argument("--skip-peer", action="store_true", help="no transformers")
     args = parser.parse_args()
@@ -73,11 +81,12 @@ def main() -> None:
         raise SystemExit("needs a CUDA GPU and triton")
     layers = args.layers or (8 if args.quick else 40)
     shapes = {name: CHECKED[name] for name in ("odd", "35B-A3B")} if args.quick else CHECKED
+    cases = cases_of(args.weights)
     copy, alone = copy_speed(), args.quick or args.skip_peer
     about = {**facts(), "copy_TB_s": copy / 1e12}
     say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s")
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "kernels": lambda: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
+        "kernels": lambda: {"errors": check_kernels(cases, shapes), "kernels": time_kernels(cases, copy)},
         "prefill": lambda: {"delta_rule": time_delta_rule(copy), **time_layers()},
         "greedy": lambda: {"differ": check_greedy()},
         **{f"decode {kind}": partial(time_decode, layers, copy, alone, kind) for kind in args.weights},
@@ -99,6 +108,7 @@ def run_part(name: str, part: Callable[[], dict[str, Any]], about: dict[str, Any
     with open(RESULTS, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")
     say(line)
+    gc.collect()
     torch.cuda.empty_cache()
     return "wrong" not in result
 
@@ -122,11 +132,11 @@ def facts() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
+def check_kernels(cases: dict[str, Make], shapes: dict[str, Shape]) -> dict[str, float]:
     """Relative errors by kernel, shape and format."""
     table, errors, wrong = Table("kernel", "shape", "fp32", "bf16"), {}, []
-    compile_kernels(shapes)
-    for name, make in CASES.items():
+    compile_kernels(cases, shapes)
+    for name, make in cases.items():
         for shape_name, shape in shapes.items():
             row = []
             for dtype, limit in TOLERANCE.items():
@@ -143,12 +153,12 @@ def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
     return errors
 
 
-def compile_kernels(shapes: dict[str, Shape]) -> None:
+def compile_kernels(cases: dict[str, Make], shapes: dict[str, Shape]) -> None:
     """All that `check_kernels` and `time_kernels` run, side by side."""
     jobs = [
-        (make, dtype, shape) for make in CASES.values() for dtype in TOLERANCE for shape in shapes.values()
+        (make, dtype, shape) for make in cases.values() for dtype in TOLERANCE for shape in shapes.values()
     ]
-    jobs_alone = [(make, torch.bfloat16, A3B) for make in CASES.values()]
+    jobs_alone = [(make, torch.bfloat16, A3B) for make in cases.values()]
     with ThreadPoolExecutor(COMPILERS) as pool:
         for overlap, each in ((True, jobs), (False, jobs_alone)):
             launch.OVERLAP[0] = overlap
@@ -204,15 +214,15 @@ def graph_of(work: Callable[[], Any]) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def time_kernels(copy: float) -> dict[str, dict[str, float]]:
+def time_kernels(cases: dict[str, Make], copy: float) -> dict[str, dict[str, float]]:
     """Each in one graph over several sets of inputs, back to back, as in a step; with overlap and without."""
     table, rows = Table("kernel, 35B-A3B, 1 row", "MB", "µs", "limit", "share", "no overlap, µs"), {}
-    for name, make in CASES.items():
-        cases = [make(Noise("cuda", torch.bfloat16, seed), A3B) for seed in range(COPIES)]
-        seconds, alone = (timed(_all_of(cases, overlap).replay, COPIES) for overlap in (True, False))
-        limit = cases[0].moved / copy
+    for name, make in cases.items():
+        sets = [make(Noise("cuda", torch.bfloat16, seed), A3B) for seed in range(COPIES)]
+        seconds, alone = (timed(_all_of(sets, overlap).replay, COPIES) for overlap in (True, False))
+        limit = sets[0].moved / copy
         rows[name] = {
-            "MB": cases[0].moved / 1e6, "us": seconds * 1e6, "limit_us": limit * 1e6,
+            "MB": sets[0].moved / 1e6, "us": seconds * 1e6, "limit_us": limit * 1e6,
             "share": limit / seconds, "no_overlap_us": alone * 1e6,
         }  # fmt: skip
         table.add_row(name, *(f"{value:.2f}" for value in rows[name].values()))
