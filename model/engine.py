@@ -142,7 +142,8 @@ class Engine:
 
         `dtype` None: see `usual_dtype`. `threads` sets torch's threads, for the
         whole process. `quantise` "int8" or "int4" keeps the large matrices as integers, "fp8" as
-        official FP8 checkpoints have them. Raises CheckpointError for a checkpoint that is missing, incomplete or corrupt.
+        official FP8 checkpoints have them.
+        Raises CheckpointError for a checkpoint that is missing, incomplete or corrupt.
         """
         folder = find_checkpoint(path)
         device = _device(device)

@@ -57,10 +57,9 @@ def fetch(w, o_row, wanted, start, G: tl.constexpr, P: tl.constexpr, K: tl.const
 
 @triton.jit
 def columns(start, width, G: tl.constexpr, P: tl.constexpr, K: tl.constexpr):
-    """Which columns [G, P, K] the codes of a tile stand for, and which of them exist."""
+    """Which columns [G, P, K] the codes of a tile stand for, and which of them exist [G, 1, K]."""
     o_code = start + tl.arange(0, G)[:, None, None] * K + tl.arange(0, K)[None, None, :]
-    o_d = o_code + tl.arange(0, P)[None, :, None] * width
-    return o_d, (o_code < width) & (o_d >= 0)
+    return o_code + tl.arange(0, P)[None, :, None] * width, o_code < width
 
 
 @triton.jit
