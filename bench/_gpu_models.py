@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from saccade.model.config import ModelConfig
-from saccade.model.quantise import FP8Weight, IntegerWeight, Kind, QuantisedWeight
+from saccade.model.quantise import Kind, QuantisedWeight
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import empty_model
 from torch import Tensor
@@ -67,18 +67,17 @@ def randomise(weight: QuantisedWeight, generator: torch.Generator) -> None:
     Scales are powers of two, so that bf16 holds the values exactly: the forward widens to the same ones.
     """
     codes, wanted = weight.codes.view(torch.uint8), weight.shape[-1] ** -0.5
-    if isinstance(weight, FP8Weight):
+    if weight.low is None:
         codes.random_(0, 254, generator=generator)
         codes += codes >= 127  # neither of the two NaN
         every = torch.arange(127, dtype=torch.uint8).view(torch.float8_e4m3fn).float()
         weight.scale.fill_(_power_of_two(wanted / float(every.square().mean().sqrt())))
         return
-    assert isinstance(weight, IntegerWeight)
-    assert weight.low is not None
     codes.random_(0, 256, generator=generator)
-    scale = _power_of_two(wanted * 12**0.5 / 2**weight.bits)
+    bits = 8 // weight.planes
+    scale = _power_of_two(wanted * 12**0.5 / 2**bits)
     weight.scale.fill_(scale)
-    weight.low.fill_(-scale * 2 ** (weight.bits - 1))
+    weight.low.fill_(-scale * 2 ** (bits - 1))
 
 
 def _power_of_two(x: float) -> float:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from .kernels import Packed, Weight
+from .kernels.packed import cut_blocks
 from .moe import Experts
-from .quantise import FP8Weight, QuantisedWeight
+from .quantise import QuantisedWeight
 from .vlm import VisionLanguageModel
 
 
@@ -50,8 +51,8 @@ def _packed(weights: list[QuantisedWeight], tail: Tensor | None) -> Packed:
     parts = [weight.packed for weight in weights]
     rows, columns = gcd(*(part.block[0] for part in parts)), parts[0].block[1]
     for weight, part in zip(weights, parts, strict=True):
-        if isinstance(weight, FP8Weight) and part.block[0] != rows:
-            weight.cut(rows)
+        if part.block[0] != rows:
+            weight.scale, weight.block = cut_blocks(weight.scale, part.block[0] // rows), (rows, columns)
     codes, scale = _stacked([w.codes for w in weights]), _stacked([w.scale for w in weights])
     low = None if parts[0].low is None else _stacked([w.low for w in weights if w.low is not None])
     return replace(parts[0], codes=codes, scale=scale, low=low, block=(rows, columns), tail=tail)

@@ -22,7 +22,8 @@ from ..errors import CheckpointError
 from .checkpoint import INDEX, SINGLE, Checkpoint, some
 from .config import ModelConfig
 from .hub import find_checkpoint
-from .quantise import FP8Weight, Kind, QuantisedWeight, is_finite, make_quantised
+from .kernels.packed import dequantise, is_finite
+from .quantise import Kind, QuantisedWeight, make_quantised
 from .vlm import VisionLanguageModel
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -91,13 +92,14 @@ def fill(model: VisionLanguageModel, checkpoint: Checkpoint) -> None:
 
 def _fill(slot: "Slot", checkpoint: Checkpoint, config: ModelConfig) -> bool:
     """Whether what it holds is finite."""
-    tensor = checkpoint.read(slot.name)
-    if checkpoint.stored[slot.name].dtype != FP8:
+    tensor, fp8 = checkpoint.read(slot.name), config.quantization_config
+    if fp8 is None or checkpoint.stored[slot.name].dtype != FP8:
         return slot.fill(tensor)
     scale_inv = checkpoint.read(_scale(slot.name))
-    if isinstance(slot.target, FP8Weight):
-        return slot.keep(tensor, scale_inv)
-    return slot.fill(_wide(slot, tensor, scale_inv, config))
+    if isinstance(slot.target, QuantisedWeight) and slot.target.low is None:
+        return slot.keep(slot.target, tensor, scale_inv, fp8.block)
+    tensor, scale_inv = tensor.to(slot.device), scale_inv.to(slot.device)  # a GPU takes the narrow tensor
+    return slot.fill(dequantise(tensor, scale_inv, fp8.block, slot.target.dtype))
 
 
 @dataclass(frozen=True)
@@ -127,30 +129,13 @@ class Slot:
         part.copy_(tensor)
         return is_finite(part)
 
-    def keep(self, codes: Tensor, scale_inv: Tensor) -> bool:
+    def keep(self, target: QuantisedWeight, codes: Tensor, scale_inv: Tensor, block: tuple[int, int]) -> bool:
         """Copy FP8 as it is stored; False if not all values are finite."""
-        assert isinstance(self.target, FP8Weight)
         if not self.transposed:
-            return self.target.keep(codes, scale_inv, self.index)
-        if self.target.official[0] != self.target.official[1]:
-            raise CheckpointError(
-                f"{self.name}: blocks of {list(self.target.official)} in a transposed layout cannot be kept: "
-                "load it without quantise"
-            )
-        return self.target.keep(codes.mT, scale_inv.mT, self.index)
-
-
-def dequantise(weight: Tensor, scale_inv: Tensor, block: tuple[int, int], dtype: torch.dtype) -> Tensor:
-    """weight [..., R, C] e4m3 times scale_inv [..., R / block, C / block] rounded up, computed in fp32.
-
-    A band of block rows at a time: a wide copy of the whole weight would not fit.
-    """
-    rows, columns = block
-    scale = scale_inv.float().repeat_interleave(columns, dim=-1)[..., : weight.shape[-1]]
-    wide = torch.empty_like(weight, dtype=dtype)
-    for i, band in enumerate(weight.split(rows, dim=-2)):
-        wide[..., i * rows : (i + 1) * rows, :] = band.float() * scale[..., i : i + 1, :]
-    return wide
+            return target.keep(codes, scale_inv, block[0], self.index)
+        if block[0] != block[1]:
+            raise CheckpointError(f"{self.name}: oblong blocks cannot be kept, load it without quantise")
+        return target.keep(codes.mT, scale_inv.mT, block[0], self.index)
 
 
 def name_table(model: VisionLanguageModel, checkpoint: Checkpoint) -> Iterator[Slot]:
@@ -266,13 +251,6 @@ def _misfit(path: Path, name: str, found: tuple[int, ...], wanted: tuple[int, ..
 
 def _scale(name: str) -> str:
     return f"{name}_scale_inv"
-
-
-def _wide(slot: Slot, weight: Tensor, scale_inv: Tensor, config: ModelConfig) -> Tensor:
-    """FP8 -> the target's dtype, computed where the target is: a GPU takes the narrow tensor."""
-    assert config.quantization_config is not None
-    block, device = config.quantization_config.block, slot.device
-    return dequantise(weight.to(device), scale_inv.to(device), block, slot.target.dtype)
 
 
 def _file_order(name: str, checkpoint: Checkpoint) -> str:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from saccade.errors import CheckpointError
 from saccade.model.checkpoint import SINGLE
-from saccade.model.quantise import FP8Weight
+from saccade.model.quantise import QuantisedWeight
 from saccade.model.weights import load_model, save_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -91,7 +91,7 @@ def test_kept_weights_are_the_files_own(name: str, make_pair, tmp_path: Path, bl
     """As e4m3, and equal to the widened ones in every value."""
     folder = make(make_pair(name).folder, tmp_path / "fp8", torch.bfloat16, block)
     wide, kept = (load_model(folder, dtype=torch.float32, quantise=kind) for kind in (None, "fp8"))
-    narrow = {key: m for key, m in kept.named_modules() if isinstance(m, FP8Weight)}
+    narrow = {key: m for key, m in kept.named_modules() if isinstance(m, QuantisedWeight)}
     stored = load_file(folder / SINGLE)
     same = [k for k in narrow if "experts" in k or f"model.{k}_scale_inv" in stored]
     assert any("experts.gate_up_proj" in key for key in same) == (name == "moe")
@@ -107,9 +107,9 @@ def test_kept_blocks_of_a_transposed_layout(make_pair, tmp_path: Path):
     expert = "language_model.layers.1.mlp.experts"
     for part in ("gate_up_proj", "down_proj"):
         ours = kept.get_submodule(f"{expert}.{part}")
-        assert isinstance(ours, FP8Weight)
+        assert isinstance(ours, QuantisedWeight)
         assert torch.equal(ours[...], wide.get_parameter(f"{expert}.{part}"))
-    with pytest.raises(CheckpointError, match=r"\[16, 32\] in a transposed layout"):
+    with pytest.raises(CheckpointError, match="oblong"):
         load_model(make(tmp_path / "fused", tmp_path / "oblong", torch.float32), quantise="fp8")
 
 

@@ -7,7 +7,7 @@ import torch
 from saccade.errors import CheckpointError
 from saccade.model.config import ModelConfig
 from saccade.model.engine import Engine
-from saccade.model.quantise import FP8Weight, IntegerWeight, QuantisedLinear, QuantisedWeight
+from saccade.model.quantise import Kind, QuantisedLinear, QuantisedWeight
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import load_model, save_model
 
@@ -39,10 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", STEPS)
 @pytest.mark.parametrize("shape", [(5, 256), (7, 48), (3, 4, 64)])
-def test_each_value_is_within_half_a_step(kind: str, shape: tuple[int, ...]):
+def test_each_value_is_within_half_a_step(kind: Kind, shape: tuple[int, ...]):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     weight.view(-1, shape[-1])[0] = 0.25  # a row of equal values has no range
-    quantised = IntegerWeight(weight.shape, {"int8": 8, "int4": 4}[kind], torch.float32)
+    quantised = QuantisedWeight(weight.shape, kind, torch.float32)
     quantised.store(weight)
     groups = weight.unflatten(-1, (quantised.scale.shape[-1], -1))
     step = (groups.amax(-1) - groups.amin(-1)) / STEPS[kind]
@@ -54,7 +54,7 @@ def test_each_value_is_within_half_a_step(kind: str, shape: tuple[int, ...]):
 def test_fp8_keeps_three_bits_of_each_value(shape: tuple[int, ...]):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     weight.view(-1, shape[-1])[0] = 0
-    quantised = FP8Weight(weight.shape, torch.float32, (128, 128))
+    quantised = QuantisedWeight(weight.shape, "fp8", torch.float32)
     assert quantised.store(weight)
     error = (quantised[...] - weight).abs()
     smallest = quantised.scale.amax() * 2**-10  # half the distance of the smallest ones
@@ -101,8 +101,9 @@ def nbytes(model: torch.nn.Module) -> int:
 
 def test_memory_is_really_smaller():
     weight = torch.Size((256, 512))
-    for bits, share in ((8, 8.5 / 32), (4, 4.5 / 32)):
-        linear = QuantisedLinear(IntegerWeight(weight, bits, torch.float32))
+    shares: dict[Kind, float] = {"int8": 8.5 / 32, "int4": 4.5 / 32, "fp8": 8 / 32 + 1 / 128**2}
+    for kind, share in shares.items():
+        linear = QuantisedLinear(QuantisedWeight(weight, kind, torch.float32))
         assert nbytes(linear) == weight.numel() * 4 * share
 
 
