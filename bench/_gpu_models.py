@@ -1,10 +1,16 @@
 """The network at the shape of Qwen3.5-35B-A3B with random weights, and `transformers` on the same tensors."""
 
+import gc
+import json
 import math
+import time
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from saccade.model.config import ModelConfig
+from saccade.model.hub import BUILTIN
 from saccade.model.quantise import Kind, QuantisedWeight
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import empty_model
@@ -28,23 +34,58 @@ SMALL = {
     "rope_parameters": {**TEXT["rope_parameters"], "mrope_section": [3, 3, 2]},
 }  # fmt: skip
 VISION = {
-    "depth": 1, "hidden_size": 64, "intermediate_size": 64, "num_heads": 2, "patch_size": 16,
-    "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 16,
+    "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "patch_size": 16,
+    "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 2304,
 }  # fmt: skip
-TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+MOST_S = 15  # for earlier parts to let go of the card
+SMALL_VISION = {**VISION, "depth": 1, "hidden_size": 64, "intermediate_size": 64, "num_heads": 2}
+
+
+@cache
+def network(layers: int) -> VisionLanguageModel:
+    """35B-A3B with so many layers in bf16 on the GPU, made once for all parts; `network.cache_clear()`."""
+    return random_model({**TEXT, "num_hidden_layers": layers}, "cuda", torch.bfloat16)
+
+
+def without_network(part: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """A part that needs the card's memory for itself: `network` is made again if it is wanted afterwards."""
+
+    def run(lab: Any) -> dict[str, Any]:
+        network.cache_clear()
+        begin = time.perf_counter()
+        while torch.cuda.memory_allocated() > 2**30:  # an engine's thread holds on for a few seconds
+            if time.perf_counter() - begin > MOST_S:
+                raise RuntimeError(f"{torch.cuda.memory_allocated() / 1e9:.1f} GB of earlier parts are held")
+            time.sleep(0.2)
+            gc.collect()
+        torch.cuda.empty_cache()
+        return part(lab)
+
+    return run
+
+
+def config_of(text: dict[str, Any], vision: dict[str, Any]) -> ModelConfig:
+    """With the special tokens of the built-in model, whose tokenizer and template it then can use."""
+    special = json.loads((BUILTIN / "config.json").read_text("utf-8"))
+    return ModelConfig.from_dict(
+        {
+            "model_type": "qwen3_5_moe",
+            "text_config": text,
+            "vision_config": {**vision, "out_hidden_size": text["hidden_size"]},
+            **{key: value for key, value in special.items() if key.endswith("_token_id")},
+        }
+    )
 
 
 def random_model(
-    text: dict[str, Any], device: str, dtype: torch.dtype, kind: Kind | None = None
+    text: dict[str, Any],
+    device: str,
+    dtype: torch.dtype,
+    kind: Kind | None = None,
+    vision: dict[str, Any] = VISION,
 ) -> VisionLanguageModel:
-    """Made where it will run, as it is: 35 billion numbers take seconds there and an hour on a CPU."""
-    raw = {
-        "model_type": "qwen3_5_moe",
-        "text_config": text,
-        "vision_config": {**VISION, "out_hidden_size": text["hidden_size"]},
-        **dict.fromkeys(TOKENS, text["vocab_size"] - 1),
-    }
-    model = empty_model(ModelConfig.from_dict(raw), device, dtype, kind)
+    """Made where it will run: 35 billion numbers take seconds there and an hour on a CPU."""
+    model = empty_model(config_of(text, vision), device, dtype, kind)
     generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -53,7 +94,7 @@ def random_model(
             elif name.endswith("dt_bias"):
                 parameter.normal_(-4, 0.5, generator=generator)  # heads remember, as trained ones do
             else:
-                plain = name.endswith("linear_attn.norm.weight")
+                plain = name.endswith("linear_attn.norm.weight") or (name[:6] == "visual" and "norm" in name)
                 parameter.normal_(float(plain), 0.1, generator=generator)
         for module in model.modules():
             if isinstance(module, QuantisedWeight):
@@ -100,6 +141,21 @@ def peer_of(model: VisionLanguageModel, text: dict[str, Any], experts: str) -> A
     peer.load_state_dict(tensors, assign=True)
     with torch.device(model.device):
         peer.model.rotary_emb = type(peer.model.rotary_emb)(config)  # its buffers are in no state_dict
+    return peer.eval().requires_grad_(False)
+
+
+def tower_of(model: VisionLanguageModel, vision: dict[str, Any]) -> Any:
+    """The vision encoder of `transformers` on our tensors."""
+    import transformers
+
+    width = model.config.text.hidden_size
+    config = transformers.Qwen3_5MoeVisionConfig(**vision, out_hidden_size=width)
+    config._attn_implementation = "sdpa"
+    with torch.device("meta"):
+        peer = transformers.Qwen3_5MoeVisionModel(config)
+    peer.load_state_dict(model.visual.state_dict(), assign=True)
+    with torch.device(model.device):
+        peer.rotary_pos_emb = type(peer.rotary_pos_emb)(config)  # its buffers are in no state_dict
     return peer.eval().requires_grad_(False)
 
 

@@ -17,6 +17,7 @@ from saccade.model.kernels import (
     step_attention,
     step_delta,
     step_experts,
+    step_experts_many,
     step_linear,
     step_packed,
     step_reference,
@@ -199,7 +200,7 @@ def delta(noise: Noise, shape: Shape) -> Case:
     return Case(run, (out, *wide), nbytes(mixed, window, *weights, state, state) + out.numel() * 2)
 
 
-def experts_choice(noise: Noise, shape: Shape) -> Case:
+def experts_choice(noise: Noise, shape: Shape, rules: Any = step_experts) -> Case:
     """Any choice among equals is right, so it is the shares of what was chosen that are compared, and how far
     the scores left out lie above the worst that was taken."""
     switched = shape.shared > 0
@@ -210,7 +211,7 @@ def experts_choice(noise: Noise, shape: Shape) -> Case:
     span = scores[:, : shape.experts].std()
 
     def run() -> tuple[Tensor, ...]:
-        indices, shares = step_experts.choose_experts(x, norm, router, shape.top, switched, arrived)
+        indices, shares = rules.choose_experts(x, norm, router, shape.top, switched, arrived)
         assert not arrived.any()
         taken = torch.zeros_like(scores[:, : shape.experts], dtype=torch.bool)
         taken.scatter_(1, indices.long(), True)
@@ -224,11 +225,11 @@ def experts_choice(noise: Noise, shape: Shape) -> Case:
 
     slots = shape.top + switched
     ones = torch.ones(shape.batch, device=x.device), torch.ones(shape.batch, slots, device=x.device)
-    launch = partial(step_experts.choose_experts, x, norm, router, shape.top, switched, arrived)
+    launch = partial(rules.choose_experts, x, norm, router, shape.top, switched, arrived)
     return Case(run, ones, nbytes(router, x), launch)
 
 
-def experts(noise: Noise, shape: Shape, kind: str = "plain") -> Case:
+def experts(noise: Noise, shape: Shape, kind: str = "plain", rules: Any = step_experts) -> Case:
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
     chosen = [torch.randperm(shape.experts)[: shape.top] for _ in range(shape.batch)]
     indices = torch.stack(chosen).int().to(x.device)
@@ -242,21 +243,22 @@ def experts(noise: Noise, shape: Shape, kind: str = "plain") -> Case:
     one, one_down = (None if w is None else _fp32(w) for w in (shared, shared_down))
     hidden = step_reference.experts_up(x.float(), _wide(norm), indices, shares, _fp32(gate_up), one)
     out = step_reference.experts_down(hidden, indices, _fp32(down), one_down, x.float())
-    kernels = _kernels(kind, step_experts)
+    kernels = _kernels(kind, rules)
 
     def run() -> tuple[Tensor, ...]:
         ours = kernels.experts_up(x, norm, indices, shares, gate_up, shared)
         return ours, kernels.experts_down(ours, indices, down, shared_down, x)
 
-    taken = [w[0] for w in (gate_up, down)] * (shape.batch * shape.top)
+    read = len(indices.unique()) if rules is step_experts_many else shape.batch * shape.top
+    taken = [w[0] for w in (gate_up, down)] * read
     moved = sum(weight_bytes(w) for w in [*taken, shared, shared_down] if w is not None)
     return Case(run, (hidden, out), moved)
 
 
-def dense_up(noise: Noise, shape: Shape, kind: str = "plain") -> Case:
+def dense_up(noise: Noise, shape: Shape, kind: str = "plain", rules: Any = step_experts) -> Case:
     """An MLP without a router: the only slot, whose share is one number for all rows."""
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
-    weight, kernels = noise.weight(kind, 2 * shape.expert, shape.hidden), _kernels(kind, step_experts)
+    weight, kernels = noise.weight(kind, 2 * shape.expert, shape.hidden), _kernels(kind, rules)
     whole = torch.tensor([1.0, torch.nan], device=x.device)[None, :1].expand(shape.batch, 1)
     none = torch.empty(1, 0, dtype=torch.int32, device=x.device).expand(shape.batch, 0)
     out = step_reference.experts_up(x.float(), _wide(norm), none, whole, None, _fp32(weight))
@@ -304,6 +306,12 @@ CASES: dict[str, Make] = {
     "dense up": dense_up,
     "attention_step": attention,
     **{f"{name}, {kind}": partial(case, kind=kind) for name, case in PACKED.items() for kind in KINDS},
+}
+# What takes their place for many rows.
+MANY_CASES: dict[str, Callable[[Noise, Shape], Case]] = {
+    "choose_experts, many": partial(experts_choice, rules=step_experts_many),
+    "experts up, down, many": partial(experts, rules=step_experts_many),
+    "dense up, many": partial(dense_up, rules=step_experts_many),
 }
 
 

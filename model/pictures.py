@@ -15,6 +15,7 @@ from ..vision.encoder import VisionFeatures
 from ..vision.processor import Processor, Visual
 from ..vision.still import name_of
 from ..vision.video import Video
+from .tower import TowerGraphs
 from .vlm import VisionLanguageModel
 
 
@@ -42,6 +43,7 @@ class PictureCache:
 
     def __init__(self, model: VisionLanguageModel, processor: Processor, budget_bytes: int):
         self.model, self.processor, self.budget_bytes = model, processor, budget_bytes
+        self._encoder = TowerGraphs(model)
         self._features: OrderedDict[bytes, VisionFeatures] = OrderedDict()
         self._bytes = 0
 
@@ -60,9 +62,7 @@ class PictureCache:
 
     @torch.inference_mode()
     def _encode(self, visual: Visual) -> VisionFeatures:
-        pixel_values, grid_thw = self.processor([visual])
-        device = self.model.language_model.embed_tokens.weight.device
-        return self.model.encode_images(pixel_values.to(device), grid_thw)
+        return self._encoder(*self.processor([visual], self.model.device))
 
     def nbytes(self) -> int:
         return self._bytes

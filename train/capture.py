@@ -2,7 +2,8 @@
 
 The first steps run plainly, until every bucket was seen often enough to be compiled and tuned; then each shape is
 captured when it comes first. All graphs share one pool of memory, since no two of them run at a time. What a graph
-computes stands in tensors that the next replay overwrites, gradients too.
+computes stands in tensors that the next replay overwrites, gradients too. The first graph must give the gradients of a
+plain step, else training stops there.
 """
 
 from collections import Counter
@@ -16,6 +17,9 @@ from .data import BUCKETS
 from .model import Batch
 
 WARM = 3  # plain steps of each bucket
+ALLOWED = (
+    0.1  # of |captured - plain| / |plain|, all gradients together: sums in another order flip a few routers
+)
 Compute = Callable[[Batch], dict[str, Tensor]]
 
 
@@ -41,7 +45,11 @@ class Captured:
             return self.compute(batch)
         key = tuple(getattr(batch, f.name).shape for f in fields(batch))
         if key not in self.recorded:
+            expected = [] if self.recorded else self._plain_gradients(batch)
             self.recorded[key] = self._record(batch)
+            if expected:
+                self._replay(self.recorded[key], batch)
+                self._expect(expected)
         return self._replay(self.recorded[key], batch)
 
     def is_cold(self, batch: Batch) -> bool:
@@ -51,6 +59,19 @@ class Captured:
         ready = sum(n >= WARM for n in self.seen.values()) == self.buckets
         self.seen[batch.ids.shape] += 1
         return not ready
+
+    def _plain_gradients(self, batch: Batch) -> list[Tensor]:
+        self.compute(batch)
+        return [p.grad.clone() for p in self.parameters if p.grad is not None]
+
+    def _expect(self, expected: list[Tensor]) -> None:
+        got = [p.grad for p in self.parameters if p.grad is not None]
+        pairs = list(zip(got, expected, strict=True))
+        apart = sum(float((g.double() - e).square().sum()) for g, e in pairs) ** 0.5
+        length = sum(float(e.double().square().sum()) for e in expected) ** 0.5
+        print(f"gradients of a captured step: {apart / length:.1e} from those of a plain one", flush=True)
+        if not apart <= ALLOWED * length:
+            raise RuntimeError("a captured step is not the plain one: train without --capture")
 
     def _record(self, batch: Batch) -> Recorded:
         static = Batch(**{f.name: getattr(batch, f.name).clone() for f in fields(batch)})

@@ -97,18 +97,17 @@ class ImageProcessor:
             )
         return height, width
 
-    def patches(self, image: Image.Image) -> tuple[Tensor, tuple[int, int, int]]:
+    def patches(self, image: Image.Image, device: Any = "cpu") -> tuple[Tensor, tuple[int, int, int]]:
         """[P, C*T*p*p] fp32 of an RGB picture, and its grid (time, height, width) in patches."""
         height, width = self.target_size(image.height, image.width)
-        return self._cut([fitted(image, height, width)]), self.grid(image.width, image.height)
+        return self._cut([fitted(image, height, width)], device), self.grid(image.width, image.height)
 
-    def _cut(self, frames: Sequence[Image.Image]) -> Tensor:
+    def _cut(self, frames: Sequence[Image.Image], device: Any) -> Tensor:
         """The patches [P, C*T*p*p] of at most T frames; the last one is repeated to make T."""
-        pixels = torch.stack([torch.from_numpy(np.array(frame)) for frame in frames]).permute(0, 3, 1, 2)
-        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.image_mean, self.image_std))
-        short = self.temporal_patch_size - len(frames)
-        normal = (pixels / 255 - mean) / std
-        normal = torch.cat((normal, normal[-1:].expand(short, -1, -1, -1)))
+        pixels = torch.stack([torch.from_numpy(np.array(frame)) for frame in frames]).to(device)
+        mean, std = torch.tensor((self.image_mean, self.image_std), device=device).view(2, -1, 1, 1)
+        normal = (pixels.permute(0, 3, 1, 2) / 255 - mean) / std
+        normal = torch.cat((normal, normal[-1:].expand(self.temporal_patch_size - len(frames), -1, -1, -1)))
         return _in_merge_order(normal, self.patch_size, self.merge_size)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -46,10 +47,11 @@ class Processor:
         _, height, width = self.grid(visual)
         return height * width // self.images.merge_size**2
 
-    def __call__(self, visuals: Sequence[Visual]) -> tuple[Tensor, Tensor]:
-        """pixel_values [P, C*T*p*p] fp32 and grid_thw [visuals, 3] in patches, in the order given."""
-        cut = [self._patches(visual) for visual in visuals]
+    def __call__(self, visuals: Sequence[Visual], device: Any = "cpu") -> tuple[Tensor, Tensor]:
+        """pixel_values [P, C*T*p*p] fp32 there and grid_thw [visuals, 3] in patches, in the order given."""
+        cut = [self._patches(visual, device) for visual in visuals]
         return torch.cat([patches for patches, _ in cut]), torch.tensor([grid for _, grid in cut])
 
-    def _patches(self, visual: Visual) -> tuple[Tensor, tuple[int, int, int]]:
-        return self.videos.patches(visual) if isinstance(visual, Video) else self.images.patches(visual)
+    def _patches(self, visual: Visual, device: Any) -> tuple[Tensor, tuple[int, int, int]]:
+        picture = not isinstance(visual, Video)
+        return self.images.patches(visual, device) if picture else self.videos.patches(visual, device)

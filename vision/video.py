@@ -70,9 +70,9 @@ class VideoProcessor(ImageProcessor):
         number = min(max(int(total / own_fps * fps), self.min_frames), self.max_frames, total)
         return np.linspace(0, total - 1, number).round().astype(int).tolist()
 
-    def patches(self, video: Video) -> tuple[Tensor, tuple[int, int, int]]:
+    def patches(self, video: Video, device: Any = "cpu") -> tuple[Tensor, tuple[int, int, int]]:
         """[P, C*T*p*p] fp32, and the grid (time, height, width) in patches."""
-        return torch.cat([self._cut(group) for group in video.groups]), self.video_grid(video)
+        return torch.cat([self._cut(group, device) for group in video.groups]), self.video_grid(video)
 
     def video_grid(self, video: Video) -> tuple[int, int, int]:
         width, height = video.frames[0].size

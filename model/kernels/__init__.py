@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention.bias import causal_lower_right
 
 from ...vision.encoder import PLAIN
 from . import cpu, native, reference, step_reference
@@ -47,6 +48,7 @@ __all__ = [
     "top_experts",
 ]
 
+MANY = 8  # rows of a step from which experts are read once for all that chose them, not once for each
 SHORT = 8  # tokens up to which the delta rule steps, and so knows the state after each of them
 
 
@@ -62,6 +64,9 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = N
     behind = visible is None and 1 < q.shape[2] < k.shape[2]
     if behind and q.device.type == "cpu" and not (q.requires_grad or k.requires_grad):
         return cpu.attention_behind_prefix(q, k, v)
+    if behind and q.is_cuda and q.dtype is not torch.float32:  # a mask would keep torch from its fast kernels
+        corner = causal_lower_right(q.shape[2], k.shape[2])
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=corner, enable_gqa=True)
     return reference.causal_attention(q, k, v, visible)
 
 
@@ -123,12 +128,16 @@ def mlp(x: Tensor, gate: Any, up: Any, down: Any) -> Tensor:
 
 def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """See `vision.encoder.Operations`."""
+    if x.is_cuda and not _wants_gradient(x, weight, bias):  # one product that ends in the tanh form of gelu
+        return torch.ops.aten._addmm_activation(bias, x, weight.mT, use_gelu=True)
     rule = native.linear_gelu if native.takes(x, weight, bias) else PLAIN.linear_gelu
     return rule(x, weight, bias)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """See `vision.encoder.Operations`."""
+    if x.is_cuda and has_triton() and not _wants_gradient(x):
+        return _triton("turn_pairs").rotate(x, cos, sin)
     return (native.rotate if native.takes(x) else PLAIN.rotate)(x, cos, sin)
 
 
@@ -173,22 +182,23 @@ def delta_step(
 def choose_experts(
     x: Tensor, norm: Norm, router: Tensor, k: int, switched: bool, arrived: Tensor
 ) -> tuple[Tensor, Tensor]:
-    return _step_rules(x, "step_experts").choose_experts(x, norm, router, k, switched, arrived)
+    return _step_rules(x, _experts_module(x, k)).choose_experts(x, norm, router, k, switched, arrived)
 
 
 def experts_up(
     x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Weight | None, shared: Weight | None
 ) -> Tensor:
     packed = isinstance(shared if gate_up is None else gate_up, Packed)
-    rule = _step_rules(x, "step_packed" if packed else "step_experts").experts_up
+    module = "step_packed" if packed else _experts_module(x, indices.shape[1])
+    rule = _step_rules(x, module).experts_up
     return rule(x, norm, indices, shares, gate_up, shared)
 
 
 def experts_down(
     hidden: Tensor, indices: Tensor, down: Weight, shared: Weight | None, residual: Tensor
 ) -> Tensor:
-    packed = isinstance(down, Packed)
-    rule = _step_rules(hidden, "step_packed" if packed else "step_experts").experts_down
+    module = "step_packed" if isinstance(down, Packed) else _experts_module(hidden, indices.shape[1])
+    rule = _step_rules(hidden, module).experts_down
     return rule(hidden, indices, down, shared, residual)
 
 
@@ -198,6 +208,11 @@ def attention_step(
 ) -> Tensor:  # fmt: skip
     rule = _step_rules(qkv, "step_attention").attention_step
     return rule(qkv, heads, q_norm, k_norm, cos, sin, positions, lengths, keys, values)
+
+
+def _experts_module(x: Tensor, k: int) -> str:
+    """Without a choice two rows share all weights, with one few do until they are many."""
+    return "step_experts_many" if len(x) >= (MANY if k else 2) else "step_experts"
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:

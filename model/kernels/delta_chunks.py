@@ -24,7 +24,7 @@ from torch import Tensor
 from . import pass_state
 
 C = 64
-BLOCK = tl.constexpr(16)
+LEVELS = tl.constexpr(6)  # 2^6 tokens in a chunk
 READ = 64  # value dims that one program of `_read` writes
 
 
@@ -51,17 +51,14 @@ def _decays(p_g, o_t, real, stride, C: tl.constexpr):
 
 @triton.jit
 def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
-    """(I + A)^-1, A strictly lower: diagonal blocks by (I - A)(I + A^2)(I + A^4)(I + A^8), then joined."""
+    """(I + A)^-1, A strictly lower: I - A in blocks of two, and pairs of blocks join until one is left, as
+    `reference.unit_lower_inverse` explains."""
     o_c = tl.arange(0, C)
     row, column = o_c[:, None], o_c[None, :]
-    power = tl.where(row // BLOCK == column // BLOCK, strict, 0.0)
-    inverse = tl.where(row == column, 1.0, 0.0) - power
-    for _ in tl.static_range(3):  # type: ignore[misc]
-        power = tl.dot(power, power, input_precision=P)
-        inverse += tl.dot(inverse, power, input_precision=P)
-    for level in tl.static_range(2):  # type: ignore[misc]
-        joins = row // (BLOCK << (level + 1)) == column // (BLOCK << (level + 1))
-        joins = joins & (row // (BLOCK << level) > column // (BLOCK << level))
+    inverse = tl.where(row == column, 1.0, 0.0) - tl.where(row // 2 == column // 2, strict, 0.0)
+    for level in tl.static_range(1, LEVELS):  # type: ignore[misc]
+        joins = row // (2 << level) == column // (2 << level)
+        joins = joins & (row // (1 << level) > column // (1 << level))
         corner = tl.dot(inverse, tl.where(joins, strict, 0.0), input_precision=P)
         inverse -= tl.dot(corner, inverse, input_precision=P)
     return inverse
@@ -78,7 +75,7 @@ def _place(N, heads):
 def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, heads, N,
            s_kb, s_kt, s_kh, s_vb, s_vt, s_vh,
            C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
-    i_chunk, n, i_b, i_h = _place(N, heads)
+    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens
@@ -108,7 +105,7 @@ def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, he
 def _read(p_q, p_k, p_g, p_fresh, p_states, p_o, tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
           scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, BLOCK_V: tl.constexpr,
           P: tl.constexpr):  # fmt: skip
-    i_chunk, n, i_b, i_h = _place(N, heads)
+    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
     o_t = n * C + o_c
     real = o_t < tokens
@@ -133,7 +130,7 @@ def _read_backward(p_q, p_k, p_g, p_fresh, p_states, p_do, p_dfresh, p_dstates, 
                    tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
                    scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
     """dk (of the normalised keys) and dg (of the sums) are shares that `_solve_backward` adds its own to."""
-    i_chunk, n, i_b, i_h = _place(N, heads)
+    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens
@@ -172,7 +169,7 @@ def _read_backward(p_q, p_k, p_g, p_fresh, p_states, p_do, p_dfresh, p_dstates, 
 def _solve_backward(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_du, p_dw, p_dout, p_dkeep, p_dkn, p_dgs,
                     p_dk, p_dv, p_dg, p_dbeta, tokens, heads, N, s_kb, s_kt, s_kh, s_vb, s_vt, s_vh,
                     C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
-    i_chunk, n, i_b, i_h = _place(N, heads)
+    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens

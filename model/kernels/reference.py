@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from ..rope import apply_rotary
 
 CHUNK = 64
-BLOCK = 16
 
 
 class MixWeights(NamedTuple):
@@ -217,7 +216,7 @@ def delta_pass_state(
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
-    """(I + A)^-1, A [..., C, C] strictly lower triangular, C = BLOCK * 2^n. Its gradient: two products."""
+    """(I + A)^-1, A [..., C, C] strictly lower triangular, C = 2^n. Its gradient: two products."""
     return _UnitLowerInverse.apply(strict)  # pyright: ignore[reportReturnType]
 
 
@@ -236,16 +235,14 @@ class _UnitLowerInverse(torch.autograd.Function):
 
 
 def _invert(strict: Tensor) -> Tensor:
-    """Diagonal blocks by the product (I - A)(I + A^2)(I + A^4)..., exact because A is nilpotent and stable
-    because the block is small; pairs of blocks then join: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
+    """Blocks of two are I - A; pairs of blocks join: [[P, 0], [Q, R]]^-1 = [[P', 0], [-R'QP', R']].
+
+    Blocks of 16 by (I - A)(I + A^2)(I + A^4)(I + A^8) would take as many products, but where keys are alike,
+    as those of blank paper are, powers reach thousands and cancel to numbers near one: TF32 keeps nothing.
     """
     size = strict.shape[-1]
-    blocks = _diagonal_blocks(strict, BLOCK)
-    eye = torch.eye(BLOCK, dtype=strict.dtype, device=strict.device)
-    inverse, power = eye - blocks, blocks
-    for _ in range(BLOCK.bit_length() - 2):
-        power = power @ power
-        inverse = inverse + inverse @ power
+    blocks = _diagonal_blocks(strict, 2)
+    inverse = torch.eye(2, dtype=strict.dtype, device=strict.device) - blocks
     while (width := inverse.shape[-1]) < size:
         top, bottom = inverse[..., 0::2, :, :], inverse[..., 1::2, :, :]
         joint = _diagonal_blocks(strict, 2 * width)[..., width:, :width]

@@ -20,6 +20,20 @@ SPREAD = 2048  # weights of a tile of `_down`, small ones, so that every multipr
 WARP = 2048  # weights of a row of the router that one warp reads: with one, no sum or maximum leaves it
 
 
+@triton.jit
+def take_best(b_left, o_e, E, TOP: tl.constexpr, BLOCK_TOP: tl.constexpr):
+    """The TOP largest of the scores b_left at o_e: their indices, and the softmax over them."""
+    o_top = tl.arange(0, BLOCK_TOP)
+    b_best, b_index = tl.full([BLOCK_TOP], -float("inf"), tl.float32), tl.zeros([BLOCK_TOP], tl.int32)
+    for slot in tl.static_range(TOP):  # type: ignore[misc]
+        best, index = tl.max(b_left, 0, return_indices=True)
+        b_left = tl.where(o_e == index, -float("inf"), b_left)
+        b_best = tl.where(o_top == slot, best, b_best)
+        b_index = tl.where(o_top == slot, tl.minimum(index, E - 1), b_index)  # an expert even among NaN
+    b_share = tl.exp(b_best - tl.max(b_best))
+    return b_index, b_share / tl.sum(b_share)
+
+
 @triton.jit(do_not_specialize_on_alignment=["p_logits", "p_arrived", "p_indices", "p_shares"])
 def _choose(p_x, p_norm, p_w, p_logits, p_arrived, p_indices, p_shares, N, D, eps, OFFSET: tl.constexpr,
             E: tl.constexpr, TOP: tl.constexpr, SLOTS: tl.constexpr, BLOCK_E: tl.constexpr,
@@ -39,15 +53,9 @@ def _choose(p_x, p_norm, p_w, p_logits, p_arrived, p_indices, p_shares, N, D, ep
         tl.store(p_arrived + i_b, 0)
         o_e, o_top = tl.arange(0, BLOCK_E), tl.arange(0, BLOCK_TOP)
         b_left = tl.load(p_logits + o_e, o_e < E, -float("inf"), volatile=True)
-        b_best, b_index = tl.full([BLOCK_TOP], -float("inf"), tl.float32), tl.zeros([BLOCK_TOP], tl.int32)
-        for slot in tl.static_range(TOP):
-            best, index = tl.max(b_left, 0, return_indices=True)
-            b_left = tl.where(o_e == index, -float("inf"), b_left)
-            b_best = tl.where(o_top == slot, best, b_best)
-            b_index = tl.where(o_top == slot, tl.minimum(index, E - 1), b_index)  # an expert even among NaN
-        b_share = tl.exp(b_best - tl.max(b_best))
+        b_index, b_share = take_best(b_left, o_e, E, TOP, BLOCK_TOP)
         tl.store(p_indices + i_b * TOP + o_top, b_index, o_top < TOP)
-        tl.store(p_shares + i_b * SLOTS + o_top, b_share / tl.sum(b_share), o_top < TOP)
+        tl.store(p_shares + i_b * SLOTS + o_top, b_share, o_top < TOP)
         if SLOTS > TOP:
             switch = tl.load(p_logits + E, volatile=True)
             tl.store(p_shares + i_b * SLOTS + TOP, tl.sigmoid(switch))

@@ -226,11 +226,11 @@ async def test_a_server_that_is_too_slow(server):
 
 
 async def test_a_reply_can_be_cancelled_at_once(server):
-    server.script = [lambda body: time.sleep(1) or called(CLICK)]
+    server.script = [lambda body: time.sleep(3) or called(CLICK)]
     start = time.monotonic()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(RemoteModel(server.url, "m").reply([user("t")], TOOLS), 0.1)
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 2
 
 
 async def test_several_models_need_a_name(server):

@@ -1,6 +1,5 @@
 """A secret in a frame of another origin: the frame decides whether it is typed, and no picture shows it."""
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +9,8 @@ import pytest
 from saccade import Agent, Browser, Secret
 from saccade.agent import Preferences, ScriptedModel
 from saccade.agent.secrets import COVER, Secrets
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VIEWPORT = (800, 600)
 VALUE = "hunter2-and-more"
@@ -66,7 +67,7 @@ def point() -> list[int]:
     ],
 )
 @pytest.mark.parametrize("by", ["coordinate", "focus"])
-def test_the_frame_decides(port, tmp_path, page, host, typed, by):
+async def test_the_frame_decides(port, tmp_path, browser, page, host, typed, by):
     where = {"coordinate": point()} if by == "coordinate" else {}
     focus = [] if where else [{"action": "left_click", "coordinate": point()}]
     script = [
@@ -76,17 +77,15 @@ def test_the_frame_decides(port, tmp_path, page, host, typed, by):
     ]
     secrets = {"code": Secret(VALUE, (f"{host}:{port}",))}
 
-    async def run() -> tuple[str, bool, str | None]:
-        hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
-        async with Browser(f"http://127.0.0.1:{port}/{page}", VIEWPORT, allow_hosts=hosts) as browser:
-            model = ScriptedModel(script, Preferences(VIEWPORT, "snapshot"))
-            done = await Agent("Pay", model, browser, secrets=secrets, out=tmp_path / "run").run()
-            value = await browser.page.frames[-1].locator("input").input_value()
-            seen = await Secrets(secrets).cover(await browser.observe(), browser)
-            covered = np.asarray(seen.image)[IN_FIELD[1], IN_FIELD[0]].tolist() == list(COVER)
-            return value, covered, done.steps[len(focus)].error
-
-    value, covered, error = asyncio.run(run())
+    hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
+    url = f"http://127.0.0.1:{port}/{page}"
+    async with Browser(url, VIEWPORT, share=browser, allow_hosts=hosts) as visitor:
+        model = ScriptedModel(script, Preferences(VIEWPORT, "snapshot"))
+        done = await Agent("Pay", model, visitor, secrets=secrets, out=tmp_path / "run").run()
+        value = await visitor.page.frames[-1].locator("input").input_value()
+        seen = await Secrets(secrets).cover(await visitor.observe(), visitor)
+    covered = np.asarray(seen.image)[IN_FIELD[1], IN_FIELD[0]].tolist() == list(COVER)
+    error = done.steps[len(focus)].error
     assert value == (VALUE if typed else "")
     assert covered is typed
     assert (error is None) is typed
@@ -94,39 +93,33 @@ def test_the_frame_decides(port, tmp_path, page, host, typed, by):
 
 
 @pytest.mark.parametrize(("event", "kept"), [("onclick", ""), ("oninput", VALUE[0])])
-def test_a_focus_that_moves_away_gets_nothing(port, tmp_path, event, kept):
+async def test_a_focus_that_moves_away_gets_nothing(port, tmp_path, browser, event, kept):
     """Between the click and the keys, and between two keys."""
     script = [
         {"action": "type", "text": "{{code}}", "coordinate": [100, 80]},
         {"action": "terminate", "status": "success"},
     ]
 
-    async def run() -> tuple[list[str], str | None]:
-        hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
-        async with Browser(f"http://127.0.0.1:{port}/{event}", VIEWPORT, allow_hosts=hosts) as browser:
-            secrets = {"code": Secret(VALUE, (f"127.0.0.1:{port}",))}
-            model = ScriptedModel(script, Preferences(VIEWPORT, "snapshot"))
-            done = await Agent("Pay", model, browser, secrets=secrets, out=tmp_path / "run").run()
-            values = [await frame.locator("input").input_value() for frame in browser.page.frames]
-            return values, done.steps[0].error
-
-    (field, stolen), error = asyncio.run(run())
+    secrets = {"code": Secret(VALUE, (f"127.0.0.1:{port}",))}
+    hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
+    url = f"http://127.0.0.1:{port}/{event}"
+    async with Browser(url, VIEWPORT, share=browser, allow_hosts=hosts) as visitor:
+        model = ScriptedModel(script, Preferences(VIEWPORT, "snapshot"))
+        done = await Agent("Pay", model, visitor, secrets=secrets, out=tmp_path / "run").run()
+        field, stolen = [await frame.locator("input").input_value() for frame in visitor.page.frames]
+    error = done.steps[0].error
     assert stolen == ""
     assert field == kept
     assert error is not None
     assert "belongs to 127.0.0.1" in error
 
 
-def test_a_frame_that_does_not_answer_is_covered(port):
-    async def run() -> tuple[list[int], list[int]]:
-        hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
-        async with Browser(f"http://127.0.0.1:{port}/page", VIEWPORT, allow_hosts=hosts) as browser:
-            seen = await browser.observe()
-            await browser.page.frames[1].evaluate("setTimeout(() => { for (;;); }, 0)")
-            covered = await Secrets({"code": Secret(VALUE, ("localhost",))}).cover(seen, browser)
-            pixels = np.asarray(covered.image)
-            return pixels[IN_FIELD[1], IN_FIELD[0]].tolist(), pixels[100, 100].tolist()
-
-    inside, outside = asyncio.run(run())
-    assert inside == list(COVER)
-    assert outside != list(COVER)
+async def test_a_frame_that_does_not_answer_is_covered(port):
+    hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
+    async with Browser(f"http://127.0.0.1:{port}/page", VIEWPORT, allow_hosts=hosts) as browser:
+        seen = await browser.observe()
+        await browser.page.frames[1].evaluate("setTimeout(() => { for (;;); }, 0)")
+        covered = await Secrets({"code": Secret(VALUE, ("localhost",))}).cover(seen, browser)
+    pixels = np.asarray(covered.image)
+    assert pixels[IN_FIELD[1], IN_FIELD[0]].tolist() == list(COVER)
+    assert pixels[100, 100].tolist() != list(COVER)

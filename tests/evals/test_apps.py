@@ -12,7 +12,7 @@ import pytest_asyncio
 from saccade.agent import Preferences, Reply, ScriptedModel
 from saccade.errors import InputError
 from saccade.evals.apps.fetch import NotFetchedError
-from saccade.evals.apps.play import VIEWPORT, open_task, play, play_all, summary
+from saccade.evals.apps.play import VIEWPORT, play, play_all, summary
 from saccade.evals.apps.site import APPS, Site, open_site
 from saccade.evals.apps.tasks import TASKS, AppTask
 from saccade.tools import Browser
@@ -106,16 +106,26 @@ SOLUTIONS: dict[str, list[Line]] = {
 
 
 class Solver:
-    """A script whose `at` is a selector, scrolled into view and pointed at."""
+    """A script whose `at` is a selector, scrolled into view and pointed at.
+
+    `done_before` is what the judge says at the start.
+    """
 
     name = "solver"
     preferences = Preferences(viewport=VIEWPORT, memory="snapshot")
 
-    def __init__(self, task: AppTask, browser: Browser):
-        self.browser = browser
+    def __init__(self, task: AppTask, site: Site):
+        self.task, self.site = task, site
         self.lines = iter(SOLUTIONS[task.name])
+        self.done_before: bool | None = None
+
+    def meet(self, _: AppTask, browser: Browser) -> "Solver":
+        self.browser = browser
+        return self
 
     async def reply(self, messages: list[dict], tools: list[dict], thinking: str = "auto") -> Reply:
+        if self.done_before is None:
+            self.done_before = await self.site.holds(self.task.judge, self.browser)
         line: Line = dict(next(self.lines, {"action": "terminate", "status": "success"}))
         selector = line.pop("at", None)
         if selector:
@@ -149,10 +159,9 @@ def site(request) -> Iterator[tuple[str, Site]]:
 async def test_every_judge_tells_done_from_undone(site, shared, tmp_path: Path):
     app, served = site
     for task in (it for it in TASKS if it.app == app):
-        browser = await open_task(task, served, shared)
-        assert not await served.holds(task.judge, browser), task.name
-        await browser.close()
-        result = await play(task, served, Solver, tmp_path / task.name, shared)
+        solver = Solver(task, served)
+        result = await play(task, served, solver.meet, tmp_path / task.name, shared)
+        assert solver.done_before is False, task.name
         assert result["right"], result
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import load_model
 
@@ -35,11 +34,6 @@ class Pair:
             reference = tiny.reference_model(self.name)
             reference.load_state_dict(self.reference.state_dict())
             return Pair(self.name, reference, self.folder, copy.deepcopy(self.ours).double(), 1e-10)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from saccade.model import kernels
 from saccade.model.config import ModelConfig
+from saccade.model.kernels import reference
 from saccade.model.rope import mrope_positions
 from saccade.model.vlm import VisionLanguageModel
 
@@ -44,3 +46,15 @@ def test_the_gpu_equals_the_cpu(name: str):
         after = model(ids[:, :1].to(device), rows[:, None, -1:].to(device) + 1, replace(cache))
         logits.append(model.logits(torch.cat((hidden, after), dim=1)).cpu())
     assert (logits[0] - logits[1]).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("dim", [64, 256])
+@pytest.mark.parametrize(("new", "seen"), [(9, 70), (130, 131), (64, 64), (1, 40)])
+def test_attention_behind_a_prefix(new: int, seen: int, dim: int):
+    """bf16 goes through torch's fast kernels, which take no mask; the reference has one."""
+    torch.manual_seed(new)
+    q = torch.randn(1, 16, new, dim, device="cuda").bfloat16()
+    k, v = torch.randn(2, 1, 2, seen, dim, device="cuda").bfloat16()
+    got = kernels.causal_attention(q, k, v)
+    expected = reference.causal_attention(q.float(), k.float(), v.float())
+    assert (got - expected).norm() < 1e-2 * expected.norm()

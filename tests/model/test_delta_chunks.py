@@ -78,3 +78,26 @@ def test_strong_decay_leaves_no_nan():
     gradients = [x.grad for x in leaves if x.grad is not None]
     assert len(gradients) == len(leaves)
     assert all(torch.isfinite(x).all() for x in (o, end, *gradients))
+
+
+@pytest.fixture(params=["highest", "high"])
+def precision(request):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(request.param)
+    yield request.param
+    torch.set_float32_matmul_precision(before)
+
+
+def test_keys_that_are_alike(precision):
+    """As those of blank paper: (I + A)^-1 has entries near one, powers of A have thousands."""
+    allowed = 5e-3 if precision == "high" and DEVICE == "cuda" else 2e-5
+    q, k, v, g, beta, state = _inputs(200, 1, 1, 1, 32, 32)
+    leaves = [q, 1 + 0.02 * k, v, 0.0 * g, 0.98 + 0.02 * beta, state]
+    results = []
+    for rule in (delta_chunks.delta_rule, reference.delta_rule_recurrent):
+        leaves = [x.detach().clone().requires_grad_() for x in leaves]
+        o, end = rule(*leaves)
+        (o.sum() + end.square().sum()).backward()
+        results.append([o, end, *(x.grad for x in leaves)])
+    for ours, theirs in zip(*results, strict=True):
+        assert (ours - theirs).norm() < allowed * theirs.norm()

@@ -50,19 +50,26 @@ def rows_of(model: VisionLanguageModel) -> tuple[Tensor, list[HybridCache]]:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
+@pytest.mark.parametrize(
+    ("device", "many"),
+    [("cpu", 8), pytest.param("cuda", 8, marks=GPU), pytest.param("cuda", 2, marks=GPU)],
+)
 @pytest.mark.parametrize("name", tiny.CONFIGS)
-def test_steps_equal_the_forward(name: str, device: str):
-    """On a GPU, where it is kernels in a graph, and in the plain steps that are their reference."""
+def test_steps_equal_the_forward(name: str, device: str, many: int, monkeypatch: pytest.MonkeyPatch):
+    """On a GPU, where it is kernels in a graph, those for few rows and those for `many`; and in the plain
+    steps that are their reference."""
+    monkeypatch.setattr(kernels, "MANY", many)
     check(build(name).to(device), STEPS)
 
 
 @torch.inference_mode()
 @pytest.mark.skipif(torch.cuda.is_available(), reason="runs compiled there")
-@pytest.mark.parametrize("name", ["dense", "moe"])
-def test_interpreted_kernels_equal_the_forward(name: str, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("name", "many"), [("dense", 8), ("moe", 8), ("moe", 2)])
+def test_interpreted_kernels_equal_the_forward(name: str, many: int, monkeypatch: pytest.MonkeyPatch):
+    """Those for a few rows, and those that take their place where rows are `many`."""
     pytest.importorskip("triton")
     monkeypatch.setattr(kernels, "has_steps", lambda device: True)
+    monkeypatch.setattr(kernels, "MANY", many)
     check(build(name), 2)
 
 

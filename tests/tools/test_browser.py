@@ -213,9 +213,9 @@ async def test_alert_is_told_once(shared: Browser, site: Site) -> None:
 
 
 @pytest.mark.parametrize("accept", [False, True])
-async def test_confirm_is_answered_as_the_user_said(site: Site, accept: bool) -> None:
+async def test_confirm_is_answered_as_the_user_said(shared: Browser, site: Site, accept: bool) -> None:
     start = site.page("/confirm", f"<title>Desk</title>{DESK}")
-    async with Browser(start, accept_dialogs=accept) as browser:
+    async with Browser(start, share=shared, accept_dialogs=accept) as browser:
         effect = await act(browser, "left_click", coordinate=await centre(browser, "#confirm"))
         assert "sure?" in str(effect.dialog)
         assert await browser.evaluate("hits") == [accept]

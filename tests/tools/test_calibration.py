@@ -53,10 +53,10 @@ def find(seen: Observation) -> dict[int, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.25, 1.5, 2.0, 3.0])
-async def test_every_target_is_hit(site: Site, ratio: float) -> None:
+async def test_every_target_is_hit(shared: Browser, site: Site, ratio: float) -> None:
     page = site.page("/calibration", targets(seed=round(ratio * 100), top=0))
     scrolled = site.page("/scrolled", targets(seed=7, top=1234))
-    async with Browser(page, viewport=(1000, 700), device_scale_factor=ratio) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared, device_scale_factor=ratio) as browser:
         assert await hit_all(browser) >= 180
         for zoom, offset in [("1.25", 1400), ("0.8", 950), ("1", 1234)]:
             await browser.page.goto(scrolled)

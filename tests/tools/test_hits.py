@@ -61,14 +61,14 @@ async def test_a_click_beside_everything(shared: Browser, site: Site) -> None:
     assert hit.describe() == "html"
 
 
-async def test_hit_in_a_frame_of_another_origin(site: Site, elsewhere: Site) -> None:
+async def test_hit_in_a_frame_of_another_origin(shared: Browser, site: Site, elsewhere: Site) -> None:
     elsewhere.page(
         "/inner", "<button style='width:200px;height:90px' onclick='this.textContent=1'>Pay</button>"
     )
     frame = f"<iframe class=at style='left:100px;top:140px;border:0' src='{elsewhere.url}/inner'></iframe>"
     page = site.page("/shop", frame.replace("127.0.0.1", "localhost"))
     hosts = [f"localhost:{elsewhere.port}"]
-    async with Browser(page, viewport=(1000, 700), allow_hosts=hosts) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared, allow_hosts=hosts) as browser:
         hit = (await act(browser, "left_click", coordinate=[150, 250])).hit
         assert hit is not None
         assert (hit.role, hit.name) == ("button", "Pay")

@@ -44,9 +44,11 @@ def spot(browser: Browser, part: str) -> list[int]:
     ],
     ids=str,
 )
-async def test_confirm_is_held_drawn_and_answered(site: Site, answers: list, result: bool) -> None:
+async def test_confirm_is_held_drawn_and_answered(
+    shared: Browser, site: Site, answers: list, result: bool
+) -> None:
     page = site.page("/held", BUTTON.format('out.textContent = confirm("Delete all?")'))
-    async with Browser(page, viewport=(1000, 700)) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared) as browser:
         before = await browser.observe()
         effect = await act(browser, "left_click", coordinate=GO)
         seen = await browser.observe()
@@ -64,9 +66,9 @@ async def test_confirm_is_held_drawn_and_answered(site: Site, answers: list, res
         assert "no dialog" in str((await act(browser, "accept_dialog")).error)
 
 
-async def test_prompt_shows_what_is_typed(site: Site) -> None:
+async def test_prompt_shows_what_is_typed(shared: Browser, site: Site) -> None:
     page = site.page("/prompt", BUTTON.format('out.textContent = prompt("Name?", "nobody")'))
-    async with Browser(page, viewport=(1000, 700)) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared) as browser:
         await act(browser, "left_click", coordinate=GO)
         await act(browser, "left_click", coordinate=spot(browser, "field"))
         assert (await act(browser, "type", text="Ada Lovelace")).changed > 0
@@ -77,11 +79,11 @@ async def test_prompt_shows_what_is_typed(site: Site) -> None:
         assert await browser.evaluate("out.textContent") == "nobody"
 
 
-async def test_leaving_a_page_may_be_refused(site: Site) -> None:
+async def test_leaving_a_page_may_be_refused(shared: Browser, site: Site) -> None:
     site.page("/away", "<h1>away</h1>")
     guard = "addEventListener('beforeunload', (it) => it.preventDefault())"
     page = site.page("/guarded", f"<a href=/away style='font-size:99px'>away</a><script>{guard}</script>")
-    async with Browser(page, viewport=(1000, 700)) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared) as browser:
         for answer, end in [("dismiss_dialog", "/guarded"), ("accept_dialog", "/away")]:
             effect = await act(browser, "left_click", coordinate=[100, 80])
             assert "leave" in str(effect.dialog)
@@ -89,13 +91,13 @@ async def test_leaving_a_page_may_be_refused(site: Site) -> None:
             assert (await browser.observe()).url.endswith(end)
 
 
-async def test_uploads_are_confined(site: Site, tmp_path: Path) -> None:
+async def test_uploads_are_confined(shared: Browser, site: Site, tmp_path: Path) -> None:
     (tmp_path / "allowed").mkdir()
     (tmp_path / "allowed" / "cv.txt").write_text("my cv")
     (tmp_path / "secret.txt").write_text("secret")
     script = "document.querySelector('input').files[0].text().then((it) => out.textContent = it)"
     page = site.page("/upload", f"<input type=file style='font-size:60px' onchange=\"{script}\"><p id=out>")
-    async with Browser(page, viewport=(1000, 700), uploads=[tmp_path / "allowed"]) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared, uploads=[tmp_path / "allowed"]) as browser:
         for name in ("secret.txt", str(tmp_path / "secret.txt"), "../secret.txt", "allowed/../secret.txt"):
             effect = await act(browser, "upload_file", text=name, coordinate=[100, 60])
             assert "the allowed files are: cv.txt" in str(effect.error)
@@ -109,10 +111,12 @@ async def test_uploads_are_confined(site: Site, tmp_path: Path) -> None:
         assert await browser.evaluate("out.textContent") == "my photo"
 
 
-async def test_downloads_stay_in_their_folder_and_can_be_uploaded(site: Site, tmp_path: Path) -> None:
+async def test_downloads_stay_in_their_folder_and_can_be_uploaded(
+    shared: Browser, site: Site, tmp_path: Path
+) -> None:
     link = f"<a style='font-size:99px' href='{site.url}/wait?file=..%2Freport.pdf'>get</a>"
     page = site.page("/files", f"{link}<br><input type=file id=it style='font-size:60px'>")
-    async with Browser(page, viewport=(1000, 700), downloads=tmp_path / "down") as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared, downloads=tmp_path / "down") as browser:
         for _ in range(2):
             effect = await act(browser, "left_click", coordinate=[50, 90])
             assert "downloaded: " in str(effect.dialog)
@@ -125,11 +129,11 @@ async def test_downloads_stay_in_their_folder_and_can_be_uploaded(site: Site, tm
         assert await browser.evaluate("it.files[0].name") == name
 
 
-async def test_sign_in(site: Site) -> None:
+async def test_sign_in(shared: Browser, site: Site) -> None:
     site.secure["/vault"] = "ada:l0ve"
     site.page("/vault", "<h1 id=it>the vault</h1>")
     page = site.page("/door", "<a style='font-size:99px' href=/vault>in</a>")
-    async with Browser(page, viewport=(1000, 700)) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared) as browser:
         effect = await act(browser, "left_click", coordinate=[40, 80])
         assert "user name" in str(effect.dialog)
         assert "failed" in str((await act(browser, "accept_dialog", text="ada:wrong")).error)
@@ -140,11 +144,11 @@ async def test_sign_in(site: Site) -> None:
 
 
 @pytest.mark.parametrize("granted", [False, True])
-async def test_permissions_asked_for_are_told(site: Site, granted: bool) -> None:
+async def test_permissions_asked_for_are_told(shared: Browser, site: Site, granted: bool) -> None:
     script = "navigator.geolocation.getCurrentPosition((it) => out.textContent = it.coords.latitude)"
     page = site.page("/where", BUTTON.format(script))
     where = {"permissions": ["geolocation"], "geolocation": (48.2, 16.4)} if granted else {}
-    async with Browser(page, viewport=(1000, 700), **where) as browser:
+    async with Browser(page, viewport=(1000, 700), share=shared, **where) as browser:
         effect = await act(browser, "left_click", coordinate=GO)
         assert "geolocation" in str(effect.dialog)
         assert ("not allowed" in str(effect.dialog)) is not granted

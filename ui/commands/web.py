@@ -91,12 +91,17 @@ def serve(
     from .missing import need
 
     need("fastapi", "uvicorn", "prometheus_client", extra="server", what="the server needs FastAPI")
+    from ...model.hub import find_checkpoint
+    from ..server.address import check_address
+
+    check_address(host, api_key)
+    find_checkpoint(model)  # both fail before torch is loaded
+
     from ...model.request import Limits
-    from ..server.serve import check_address, serve
+    from ..server.serve import serve
     from ..server.settings import MIB, Settings
     from ..wiring import load_engine, load_model
 
-    check_address(host, api_key)
     settings = Settings(
         api_key,
         max_tokens,

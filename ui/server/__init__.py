@@ -6,4 +6,5 @@ wire.py       a request, checked                   ask.py        a request -> th
 reader.py     tokens -> thought, text, calls       answer.py     a reply -> OpenAI's terms
 chat.py       /v1/chat/completions                 sse.py        server-sent events
 metrics.py    /metrics                             serve.py      sockets, signals, the orderly end
+address.py    who can reach an address
 """

@@ -5,13 +5,13 @@ to this machine, is refused by its Origin and Host. Plain ASGI, so that answers 
 """
 
 import hmac
-import ipaddress
 from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
+from .address import is_local
 from .closing import Closing
 from .errors import ApiError
 from .metrics import Metrics
@@ -85,16 +85,6 @@ class Guard:
         return ApiError(
             413, f"the body is larger than {self.settings.max_body_bytes} bytes", code="body_too_large"
         )
-
-
-def is_local(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _host(value: str) -> str:
