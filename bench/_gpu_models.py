@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import time
 from collections.abc import Callable
 from functools import cache
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from saccade.model.config import ModelConfig
 from saccade.model.hub import BUILTIN
-from saccade.model.quantise import Kind
+from saccade.model.quantise import Kind, QuantisedWeight
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import empty_model
 from torch import Tensor
@@ -95,12 +96,33 @@ def random_model(
             else:
                 plain = name.endswith("linear_attn.norm.weight") or (name[:6] == "visual" and "norm" in name)
                 parameter.normal_(float(plain), 0.1, generator=generator)
-        for name, buffer in model.named_buffers():
-            if name.endswith("codes"):
-                buffer.random_(generator=generator)
-            elif name.endswith(("scale", "low")):
-                buffer.fill_(0.01 if name.endswith("scale") else -0.075)
+        for module in model.modules():
+            if isinstance(module, QuantisedWeight):
+                randomise(module, generator)
     return model.eval().requires_grad_(False)
+
+
+def randomise(weight: QuantisedWeight, generator: torch.Generator) -> None:
+    """Codes at random in place, of about the spread of the wide matrices.
+
+    Scales are powers of two, so that bf16 holds the values exactly: the forward widens to the same ones.
+    """
+    codes, wanted = weight.codes.view(torch.uint8), weight.shape[-1] ** -0.5
+    if weight.low is None:
+        codes.random_(0, 254, generator=generator)
+        codes += codes >= 127  # neither of the two NaN
+        every = torch.arange(127, dtype=torch.uint8).view(torch.float8_e4m3fn).float()
+        weight.scale.fill_(_power_of_two(wanted / float(every.square().mean().sqrt())))
+        return
+    codes.random_(0, 256, generator=generator)
+    bits = 8 // weight.planes
+    scale = _power_of_two(wanted * 12**0.5 / 2**bits)
+    weight.scale.fill_(scale)
+    weight.low.fill_(-scale * 2 ** (bits - 1))
+
+
+def _power_of_two(x: float) -> float:
+    return 2.0 ** round(math.log2(x))
 
 
 def peer_of(model: VisionLanguageModel, text: dict[str, Any], experts: str) -> Any:
@@ -146,16 +168,22 @@ def prefill(model: VisionLanguageModel, ids: Tensor) -> tuple[Any, Tensor]:
     return cache, model.logits(hidden[0, -1])
 
 
-def step_bytes(text: dict[str, Any], seen: int) -> int:
-    """What one token of one sequence must move in bf16: every weight it uses, states twice, keys once."""
-    t = text
+BITS = {"bf16": 16, "fp8": 8 + 32 / 128**2, "int8": 8 + 64 / 128, "int4": 4 + 64 / 128}  # with scales
+
+
+def step_bytes(text: dict[str, Any], seen: int, weights: str = "bf16") -> int:
+    """What one token of one sequence must move: every weight it uses, states twice, keys once.
+
+    `weights` is the format of projections, MLPs and experts; all else is bf16 (`model/quantise.py`).
+    """
+    t, each = text, BITS[weights] / 8
     hidden, linear_v = t["hidden_size"], t["linear_num_value_heads"] * t["linear_value_head_dim"]
     channels = 2 * t["linear_num_key_heads"] * t["linear_key_head_dim"] + linear_v
-    delta = 2 * hidden * (channels + 2 * linear_v + 2 * t["linear_num_value_heads"])
+    delta = each * hidden * (channels + 2 * linear_v) + 2 * hidden * 2 * t["linear_num_value_heads"]
     delta += 2 * 4 * linear_v * t["linear_key_head_dim"]
     query, key = t["num_attention_heads"] * t["head_dim"], t["num_key_value_heads"] * t["head_dim"]
-    attention = 2 * hidden * (3 * query + 2 * key) + 2 * 2 * key * seen
+    attention = each * hidden * (3 * query + 2 * key) + 2 * 2 * key * seen
     used = t["num_experts_per_tok"] * t["moe_intermediate_size"] + t["shared_expert_intermediate_size"]
-    experts = 2 * hidden * (3 * used + t["num_experts"] + 1)
+    experts = hidden * (each * 3 * used + 2 * (t["num_experts"] + 1))
     layers = t["num_hidden_layers"]
-    return layers * experts + layers // 4 * (3 * delta + attention) + 2 * hidden * t["vocab_size"]
+    return round(layers * experts + layers // 4 * (3 * delta + attention) + 2 * hidden * t["vocab_size"])

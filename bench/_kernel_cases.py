@@ -5,9 +5,10 @@ a kernel allocates is filled with NaN first, so an element that it leaves out is
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import ceil, gcd
 from typing import Any
 
 import torch
@@ -18,8 +19,10 @@ from saccade.model.kernels import (
     step_experts,
     step_experts_many,
     step_linear,
+    step_packed,
     step_reference,
 )
+from saccade.model.kernels.packed import Packed, Weight
 from saccade.model.kernels.reference import MixWeights
 from saccade.model.kernels.step_reference import Norm
 from torch import Tensor
@@ -104,6 +107,26 @@ class Noise:
     def matrix(self, *shape: int) -> Tensor:
         return self(*shape, scale=shape[-1] ** -0.5)
 
+    def weight(self, kind: str, *shape: int, tail: int = 0) -> Weight:
+        """Like `matrix`, in a format of KINDS: its codes are random, so it is not made from a matrix."""
+        if kind == "plain":
+            return self.matrix(*shape)
+        *stack, rows, columns = shape
+        bits = 4 if kind == "int4" else 8
+        codes = torch.randint(256, (*stack, rows, columns * bits // 8), generator=self._generator,
+                              device=self.device, dtype=torch.uint8)  # fmt: skip
+        block = (
+            (1, gcd(columns, 128)) if kind != "fp8" else (gcd(rows // 2, 128), min(128, ceil(columns / 3)))
+        )
+        groups = *stack, rows // block[0], ceil(columns / block[1])
+        more = self.matrix(tail, columns) if tail else None
+        uneven = self(*groups, scale=0.3, dtype=torch.float32).exp()
+        if kind == "fp8":  # 1.0 and below, either sign
+            codes = (codes & 128 | codes % 57).view(torch.float8_e4m3fn)
+            return Packed(codes, uneven * 3 * columns**-0.5, None, block, 1, more)
+        scale = uneven * (3 * columns**-0.5 / 2**bits)
+        return Packed(codes, scale, scale * (-(2 ** (bits - 1))), block, 8 // bits, more)
+
     def norm(self, dim: int, offset: float) -> Norm:
         return Norm(self(dim, scale=0.3) + (1 - offset), 1e-6, offset)
 
@@ -112,14 +135,16 @@ class Noise:
         return torch.tensor([max(shape.seen - 5 * b, 0) for b in range(shape.batch)], device=self.device)
 
 
-def norm_linear(noise: Noise, shape: Shape) -> Case:
-    outs = shape.channels + shape.value_heads * (shape.value_dim + 2)
+def norm_linear(noise: Noise, shape: Shape, kind: str = "plain") -> Case:
+    """Into a DeltaNet layer, of whose matrices the two small ones are in no narrow format."""
+    outs, small = shape.channels + shape.value_heads * shape.value_dim, 2 * shape.value_heads
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
-    weight = noise.matrix(outs, shape.hidden)
+    weight = noise.weight(kind, outs + (0 if kind != "plain" else small), shape.hidden, tail=small)
+    kernels = _kernels(kind, step_linear)
     return Case(
-        lambda: (step_linear.norm_linear(x, norm, weight),),
-        (step_reference.norm_linear(x.float(), _wide(norm), weight.float()),),
-        nbytes(weight, x) + outs * x.element_size(),
+        lambda: (kernels.norm_linear(x, norm, weight),),
+        (step_reference.norm_linear(x.float(), _wide(norm), _fp32(weight)),),
+        weight_bytes(weight) + nbytes(x) + (outs + small) * x.element_size(),
     )
 
 
@@ -132,13 +157,26 @@ def rms_norm(noise: Noise, shape: Shape) -> Case:
     )
 
 
-def add_linear(noise: Noise, shape: Shape) -> Case:
+def add_linear(noise: Noise, shape: Shape, kind: str = "plain") -> Case:
     x = noise(shape.batch, shape.value_heads * shape.value_dim)
-    weight, residual = noise.matrix(shape.hidden, x.shape[1]), noise(shape.batch, shape.hidden)
+    weight, residual = noise.weight(kind, shape.hidden, x.shape[1]), noise(shape.batch, shape.hidden)
+    kernels = _kernels(kind, step_linear)
     return Case(
-        lambda: (step_linear.add_linear(x, weight, residual),),
-        (step_reference.add_linear(x.float(), weight.float(), residual.float()),),
-        nbytes(weight, x, residual, residual),
+        lambda: (kernels.add_linear(x, weight, residual),),
+        (step_reference.add_linear(x.float(), _fp32(weight), residual.float()),),
+        weight_bytes(weight) + nbytes(x, residual, residual),
+    )
+
+
+def long_rows(noise: Noise, shape: Shape, kind: str) -> Case:
+    """Rows too long for one tile."""
+    x, residual = noise(shape.batch, 8 * step_packed.WEIGHTS // 3 // 256 * 256), noise(shape.batch, 6)
+    weight = noise.weight(kind, 6, x.shape[1])
+    assert isinstance(weight, Packed)
+    return Case(
+        lambda: (step_packed.add_linear(x, weight, residual),),
+        (step_reference.add_linear(x.float(), _fp32(weight), residual.float()),),
+        weight_bytes(weight) + nbytes(x, residual, residual),
     )
 
 
@@ -191,44 +229,43 @@ def experts_choice(noise: Noise, shape: Shape, rules: Any = step_experts) -> Cas
     return Case(run, ones, nbytes(router, x), launch)
 
 
-def experts(noise: Noise, shape: Shape, rules: Any = step_experts) -> Case:
+def experts(noise: Noise, shape: Shape, kind: str = "plain", rules: Any = step_experts) -> Case:
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
     chosen = [torch.randperm(shape.experts)[: shape.top] for _ in range(shape.batch)]
     indices = torch.stack(chosen).int().to(x.device)
     shares = noise(shape.batch, shape.top + (shape.shared > 0), dtype=torch.float32).sigmoid()
-    gate_up = noise.matrix(shape.experts, 2 * shape.expert, shape.hidden)
-    down = noise.matrix(shape.experts, shape.hidden, shape.expert)
+    gate_up = noise.weight(kind, shape.experts, 2 * shape.expert, shape.hidden)
+    down = noise.weight(kind, shape.experts, shape.hidden, shape.expert)
     shared = shared_down = None
     if shape.shared:
-        shared = noise.matrix(2 * shape.shared, shape.hidden)
-        shared_down = noise.matrix(shape.hidden, shape.shared)
-    hidden = step_reference.experts_up(
-        x.float(), _wide(norm), indices, shares, gate_up.float(), None if shared is None else shared.float()
-    )
-    out = step_reference.experts_down(
-        hidden, indices, down.float(), None if shared_down is None else shared_down.float(), x.float()
-    )
+        shared = noise.weight(kind, 2 * shape.shared, shape.hidden)
+        shared_down = noise.weight(kind, shape.hidden, shape.shared)
+    one, one_down = (None if w is None else _fp32(w) for w in (shared, shared_down))
+    hidden = step_reference.experts_up(x.float(), _wide(norm), indices, shares, _fp32(gate_up), one)
+    out = step_reference.experts_down(hidden, indices, _fp32(down), one_down, x.float())
+    kernels = _kernels(kind, rules)
 
     def run() -> tuple[Tensor, ...]:
-        ours = rules.experts_up(x, norm, indices, shares, gate_up, shared)
-        return ours, rules.experts_down(ours, indices, down, shared_down, x)
+        ours = kernels.experts_up(x, norm, indices, shares, gate_up, shared)
+        return ours, kernels.experts_down(ours, indices, down, shared_down, x)
 
     read = len(indices.unique()) if rules is step_experts_many else shape.batch * shape.top
-    width = read * shape.expert + shape.shared
-    return Case(run, (hidden, out), 3 * width * shape.hidden * x.element_size())
+    taken = [w[0] for w in (gate_up, down)] * read
+    moved = sum(weight_bytes(w) for w in [*taken, shared, shared_down] if w is not None)
+    return Case(run, (hidden, out), moved)
 
 
-def dense_up(noise: Noise, shape: Shape, rules: Any = step_experts) -> Case:
+def dense_up(noise: Noise, shape: Shape, kind: str = "plain", rules: Any = step_experts) -> Case:
     """An MLP without a router: the only slot, whose share is one number for all rows."""
     x, norm = noise(shape.batch, shape.hidden), noise.norm(shape.hidden, shape.norm_offset)
-    weight = noise.matrix(2 * shape.expert, shape.hidden)
+    weight, kernels = noise.weight(kind, 2 * shape.expert, shape.hidden), _kernels(kind, rules)
     whole = torch.tensor([1.0, torch.nan], device=x.device)[None, :1].expand(shape.batch, 1)
     none = torch.empty(1, 0, dtype=torch.int32, device=x.device).expand(shape.batch, 0)
-    out = step_reference.experts_up(x.float(), _wide(norm), none, whole, None, weight.float())
+    out = step_reference.experts_up(x.float(), _wide(norm), none, whole, None, _fp32(weight))
     return Case(
-        lambda: (rules.experts_up(x, norm, none, whole, None, weight),),
+        lambda: (kernels.experts_up(x, norm, none, whole, None, weight),),
         (out,),
-        nbytes(weight, x) + out.numel() * x.element_size(),
+        weight_bytes(weight) + nbytes(x) + out.numel() * x.element_size(),
     )
 
 
@@ -250,7 +287,16 @@ def attention(noise: Noise, shape: Shape) -> Case:
     return Case(run, (out, *wide), nbytes(qkv) + read + out.numel() * 2)
 
 
-CASES: dict[str, Callable[[Noise, Shape], Case]] = {
+KINDS = ("fp8", "int8", "int4")
+PACKED = {
+    "norm_linear": norm_linear,
+    "add_linear": add_linear,
+    "add_linear, long": long_rows,
+    "experts up, down": experts,
+    "dense up": dense_up,
+}
+Make = Callable[[Noise, Shape], Case]
+CASES: dict[str, Make] = {
     "rms_norm": rms_norm,
     "norm_linear": norm_linear,
     "add_linear": add_linear,
@@ -259,6 +305,7 @@ CASES: dict[str, Callable[[Noise, Shape], Case]] = {
     "experts up, down": experts,
     "dense up": dense_up,
     "attention_step": attention,
+    **{f"{name}, {kind}": partial(case, kind=kind) for name, case in PACKED.items() for kind in KINDS},
 }
 # What takes their place for many rows.
 MANY_CASES: dict[str, Callable[[Noise, Shape], Case]] = {
@@ -268,9 +315,30 @@ MANY_CASES: dict[str, Callable[[Noise, Shape], Case]] = {
 }
 
 
+def cases_of(kinds: Iterable[str]) -> dict[str, Make]:
+    """Those without a format of their own, and those of some formats."""
+    others = tuple(f", {kind}" for kind in KINDS if kind not in kinds)
+    return {name: make for name, make in CASES.items() if not name.endswith(others)}
+
+
 def nbytes(*tensors: Tensor) -> int:
     return sum(t.nbytes for t in tensors)
 
 
+def weight_bytes(weight: Weight) -> int:
+    if isinstance(weight, Tensor):
+        return weight.nbytes
+    return nbytes(*(t for t in (weight.codes, weight.scale, weight.low, weight.tail) if t is not None))
+
+
+def _kernels(kind: str, plain: Any) -> Any:
+    return plain if kind == "plain" else step_packed
+
+
 def _wide(norm: Norm) -> Norm:
     return norm._replace(weight=norm.weight.float())
+
+
+def _fp32(weight: Weight) -> Weight:
+    """For a reference in fp32, which widens packed ones itself, only what it uses."""
+    return weight if isinstance(weight, Packed) else weight.float()

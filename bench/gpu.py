@@ -1,4 +1,4 @@
-"""The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random bf16 weights.
+"""The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random weights.
 
 All parts, or those named by `--only`. Of the network's pieces: kernels, each of a decode step; prefill, the
 delta rule in chunks and the experts of many tokens; greedy, 200 tokens of a graph against the ordinary
@@ -12,9 +12,13 @@ program with status 1 once the other parts have run. Times stand beside what thi
 and multiplying allows. One JSON line for each part is appended to bench/results/gpu.jsonl as soon as it ends.
 `--quick` is for the first look at a card: the first four parts, fewer shapes, 8 of the 40 layers, no
 `transformers`. `--plot FILE` draws the last `long` part, beside lines that are computed from shapes.
+
+`--weights bf16 fp8 int8 int4` names the formats in which kernels are run and the network decodes (bf16 alone
+where nothing is said); a part of its own for each.
 """
 
 import argparse
+import gc
 import json
 import platform
 import shutil
@@ -37,12 +41,14 @@ from rich.table import Table
 from saccade.model.cache import HybridCache
 from saccade.model.graphs import DecodeGraphs
 from saccade.model.kernels import has_triton, launch
+from saccade.model.quantise import Kind
 from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor
 
 from bench import _gpu_prefill as chunks
 from bench._gpu_lab import START, Lab, Wrong, copy_speed, matmul_speed, say, table_of, timed
 from bench._gpu_models import (
+    BITS,
     SMALL,
     TEXT,
     VISION,
@@ -55,7 +61,7 @@ from bench._gpu_models import (
 )
 from bench._gpu_parts import allowed_error, long_contexts, many_rows
 from bench._gpu_plot import plot
-from bench._kernel_cases import A3B, CASES, MANY_CASES, TOLERANCE, Case, Noise, Shape
+from bench._kernel_cases import A3B, MANY_CASES, TOLERANCE, Case, Make, Noise, Shape, cases_of
 
 RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
 ODD = Shape(3, 200, 2, 6, 24, 40, 6, 2, 40, 20, 37, 3, 72, 56, 333)
@@ -65,10 +71,9 @@ CHECKED = {
     "35B-A3B": A3B,
     "35B-A3B, 5 rows": replace(A3B, batch=5),
 }
-TIMED = [(name, make, A3B) for name, make in CASES.items()]
-TIMED += [(name, make, replace(A3B, batch=32)) for name, make in MANY_CASES.items()]
 COPIES = 8  # of a kernel's inputs in turn: more than the cache holds
-SEEN, GREEDY = 1024, 200
+SEEN, GREEDY, CAPACITY = 1024, 200, 32768
+FORMATS: dict[str, Kind | None] = {"bf16": None, "fp8": "fp8", "int8": "int8", "int4": "int4"}
 QUICK = ("kernels", "prefill", "greedy", "decode")
 Part = Callable[[Lab], dict[str, Any]]
 
@@ -98,6 +103,13 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given again")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--layers", type=int, help="of the network that decodes")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        choices=BITS,
+        default=["bf16"],
+        help="formats: of the network that decodes, and of the kernels besides bf16",
+    )
     parser.add_argument("--skip-peer", action="store_true", help="no transformers")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw long contexts as measured; no GPU")
     args = parser.parse_args()
@@ -107,20 +119,22 @@ def main() -> None:
         raise SystemExit("needs a CUDA GPU and triton")
     layers = args.layers or (8 if args.quick else 40)
     shapes = {name: CHECKED[name] for name in ("odd", "35B-A3B")} if args.quick else CHECKED
+    cases = cases_of(args.weights) | MANY_CASES
     copy, matmul, alone = copy_speed(), matmul_speed(), args.quick or args.skip_peer
     about = {**facts(), "copy_TB_s": copy / 1e12, "matmul_TFLOP_s": matmul / 1e12}
     say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s, product {matmul / 1e12:.0f} TFLOP/s")
     lab = Lab(lambda: network(layers), {**TEXT, "num_hidden_layers": layers}, VISION, copy, matmul)
     parts: dict[str, Part] = {
-        "kernels": lambda lab: {"errors": check_kernels(shapes), "kernels": time_kernels(copy)},
+        "kernels": lambda lab: {"errors": check_kernels(cases, shapes), "kernels": time_kernels(cases, copy)},
         "prefill": lambda lab: {"delta_rule": time_delta_rule(copy), **time_layers()},
         "greedy": lambda lab: {"differ": check_greedy()},
-        "decode": lambda lab: note_decode(lab, time_decode(layers, copy, alone)),
+        **{f"decode {kind}": decode_part(layers, copy, alone, kind) for kind in args.weights},
         **TABLE,
     }
     usual = QUICK if args.quick else [name for name in PARTS if name != "peers" or not alone]
+    chosen = [name for name in parts if name.split()[0] in (args.only or usual)]
     try:
-        good = [run_part(name, parts[name], lab, about) for name in args.only or usual]
+        good = [run_part(name, parts[name], lab, about) for name in chosen]
     finally:  # an interrupt as well: whoever lends the card may want it back
         console.print(table_of(lab.rows))
     if not all(good):
@@ -143,6 +157,7 @@ def run_part(name: str, part: Part, lab: Lab, about: dict[str, Any]) -> bool:
     with open(RESULTS, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")
     say(line)
+    gc.collect()
     torch.cuda.empty_cache()
     return "wrong" not in result
 
@@ -157,11 +172,11 @@ def facts() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
+def check_kernels(cases: dict[str, Make], shapes: dict[str, Shape]) -> dict[str, float]:
     """Relative errors by kernel, shape and format."""
     table, errors, wrong = Table("kernel", "shape", "fp32", "bf16"), {}, []
-    compile_kernels(shapes)
-    for name, make in (CASES | MANY_CASES).items():
+    compile_kernels(cases, shapes)
+    for name, make in cases.items():
         for shape_name, shape in shapes.items():
             row = []
             for dtype, limit in TOLERANCE.items():
@@ -178,15 +193,12 @@ def check_kernels(shapes: dict[str, Shape]) -> dict[str, float]:
     return errors
 
 
-def compile_kernels(shapes: dict[str, Shape]) -> None:
+def compile_kernels(cases: dict[str, Make], shapes: dict[str, Shape]) -> None:
     """All that `check_kernels` and `time_kernels` run, side by side."""
     jobs = [
-        (make, dtype, shape)
-        for make in (CASES | MANY_CASES).values()
-        for dtype in TOLERANCE
-        for shape in shapes.values()
+        (make, dtype, shape) for make in cases.values() for dtype in TOLERANCE for shape in shapes.values()
     ]
-    jobs_alone = [(make, torch.bfloat16, shape) for _, make, shape in TIMED]
+    jobs_alone = [(make, torch.bfloat16, timed_shape(name)) for name, make in cases.items()]
     with ThreadPoolExecutor(COMPILERS) as pool:
         for overlap, each in ((True, jobs), (False, jobs_alone)):
             launch.OVERLAP[0] = overlap
@@ -221,16 +233,21 @@ def graph_of(work: Callable[[], Any]) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def time_kernels(copy: float) -> dict[str, dict[str, float]]:
+def timed_shape(case: str) -> Shape:
+    return replace(A3B, batch=32) if case in MANY_CASES else A3B
+
+
+def time_kernels(cases: dict[str, Make], copy: float) -> dict[str, dict[str, float]]:
     """Each in one graph over several sets of inputs, back to back, as in a step; with overlap and without."""
     columns = "kernel, 35B-A3B, 1 row (many: 32)", "MB", "µs", "limit", "share", "no overlap, µs"
     table, rows = Table(*columns), {}
-    for name, make, shape in TIMED:
-        cases = [make(Noise("cuda", torch.bfloat16, seed), shape) for seed in range(COPIES)]
-        seconds, alone = (timed(_all_of(cases, overlap).replay, COPIES) for overlap in (True, False))
-        limit = cases[0].moved / copy
+    for name, make in cases.items():
+        shape = timed_shape(name)
+        sets = [make(Noise("cuda", torch.bfloat16, seed), shape) for seed in range(COPIES)]
+        seconds, alone = (timed(_all_of(sets, overlap).replay, COPIES) for overlap in (True, False))
+        limit = sets[0].moved / copy
         rows[name] = {
-            "MB": cases[0].moved / 1e6, "us": seconds * 1e6, "limit_us": limit * 1e6,
+            "MB": sets[0].moved / 1e6, "us": seconds * 1e6, "limit_us": limit * 1e6,
             "share": limit / seconds, "no_overlap_us": alone * 1e6,
         }  # fmt: skip
         table.add_row(name, *(f"{value:.2f}" for value in rows[name].values()))
@@ -287,11 +304,14 @@ def _all_of(cases: list[Case], overlap: bool) -> torch.cuda.CUDAGraph:
 
 
 @torch.inference_mode()
-def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
-    """Tokens per second of one sequence behind 1,024 tokens."""
-    text = {**TEXT, "num_hidden_layers": layers}
-    model = network(layers)
-    say(f"{layers} layers are made")
+def time_decode(layers: int, copy: float, alone: bool, weights: str) -> dict[str, Any]:
+    """Tokens per second of one sequence behind 1,024 tokens, with room for CAPACITY."""
+    text, kind = {**TEXT, "num_hidden_layers": layers}, FORMATS[weights]
+    model = network(layers) if kind is None else random_model(text, "cuda", torch.bfloat16, kind)
+    held = torch.cuda.memory_allocated() / 2**30
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    say(f"{layers} layers are made in {weights}: {held:.1f} GiB")
     ids = torch.randint(text["vocab_size"] - 1, (SEEN,), device="cuda")
     cache, logits = prefill(model, ids)
     torch.cuda.synchronize()
@@ -302,34 +322,48 @@ def time_decode(layers: int, copy: float, alone: bool) -> dict[str, float]:
     allowed = allowed_error(model, ids, int(logits.argmax()), expected)
     if not error < allowed:
         raise Wrong(f"logits of the graph: {error:.1e}, allowed {allowed:.1e}")
-    token, limit = int(logits.argmax()), copy / step_bytes(text, SEEN)
+    token, limit = int(logits.argmax()), copy / step_bytes(text, SEEN, weights)
     rows = {"limit": limit, "saccade": step_speed(model, cache, token)}
     say(f"{rows['saccade']:.1f} tokens/s")
     launch.OVERLAP[0] = False
     rows["saccade, no overlap"] = step_speed(model, cache, token)
     launch.OVERLAP[0] = True
     say(f"{rows['saccade, no overlap']:.1f} tokens/s without overlap")
-    if not alone:
+    peak = torch.cuda.max_memory_allocated() / 2**30
+    say(f"{peak:.1f} GiB at the peak, with room for {CAPACITY} tokens")
+    if not (alone or kind):
         rows["transformers"] = 1 / peer_seconds(model, text, ids)
         say(f"{rows['transformers']:.1f} tokens/s of transformers")
-    table = Table(f"decode, 1 row, {SEEN} tokens before, {layers} layers, bf16", "tokens/s", "share of limit")
+    table = Table(
+        f"decode, 1 row, {SEEN} tokens before, {layers} layers, {weights}", "tokens/s", "share of limit"
+    )
     for name, value in rows.items():
         table.add_row(name, f"{value:.1f}", f"{value / limit:.2f}")
     console.print(table)
-    return {**rows, "logits_error": error}
+    memory = {"weights_GiB": held, "peak_GiB": peak}
+    return {"weights": weights, "layers": layers, **rows, "logits_error": error, **memory}
 
 
-def note_decode(lab: Lab, rows: dict[str, float]) -> dict[str, float]:
-    """Its line of the table."""
+def decode_part(layers: int, copy: float, alone: bool, weights: str) -> Part:
+    def part(lab: Lab) -> dict[str, Any]:
+        return note_decode(lab, time_decode(layers, copy, alone, weights))
+
+    return part if FORMATS[weights] is None else without_network(part)
+
+
+def note_decode(lab: Lab, rows: dict[str, Any]) -> dict[str, Any]:
+    """Its line of the table, which has none for integers."""
     values = {"ours": rows["saccade"], "limit": rows["limit"]}
     if "transformers" in rows:
         values["peer"] = rows["transformers"]
-    lab.note("decode, 1k before", **values)
+    case = {"bf16": "decode, 1k before", "fp8": "decode, fp8, 1k before"}.get(rows["weights"])
+    if case:
+        lab.note(case, **values)
     return rows
 
 
 def step_speed(model: VisionLanguageModel, cache: HybridCache, token: int, steps: int = 20) -> float:
-    graphs = chain(DecodeGraphs(model, 1, 2 * SEEN, chained=True), cache, token)
+    graphs = chain(DecodeGraphs(model, 1, CAPACITY, chained=True), cache, token)
     return 1 / timed(lambda: [graphs.step(1) for _ in range(steps)], steps)
 
 

@@ -141,8 +141,9 @@ class Engine:
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
         `dtype` None: see `usual_dtype`. `threads` sets torch's threads, for the
-        whole process. `quantise` "int8" or "int4" keeps the large matrices as integers. Raises
-        CheckpointError for a checkpoint that is missing, incomplete or corrupt.
+        whole process. `quantise` "int8" or "int4" keeps the large matrices as integers, "fp8" as
+        official FP8 checkpoints have them.
+        Raises CheckpointError for a checkpoint that is missing, incomplete or corrupt.
         """
         folder = find_checkpoint(path)
         device = _device(device)

@@ -7,10 +7,9 @@ from collections.abc import Sequence as Many
 
 from torch import Tensor
 
-from . import kernels
+from . import kernels, stepping
 from .graphs import DecodeGraphs
 from .memory import static_bytes
-from .quantise import QuantisedWeight
 from .sequence import Sequence
 from .vlm import VisionLanguageModel
 
@@ -26,8 +25,7 @@ class Seats:
     @staticmethod
     def suit(model: VisionLanguageModel) -> bool:
         """Whether decoding in steps is what this model and its device are fast at."""
-        quantised = any(isinstance(module, QuantisedWeight) for module in model.language_model.modules())
-        return kernels.has_steps(model.device) and not quantised
+        return kernels.has_steps(model.device) and stepping.has_steps(model)
 
     @property
     def nbytes(self) -> int:

@@ -21,8 +21,9 @@ from .decoder import DecoderLayer
 from .deltanet import GatedDeltaNet
 from .kernels import MixWeights, Norm
 from .layers import MLP, RMSNorm
-from .layout import joined
+from .layout import joined, packed
 from .moe import SparseMoE
+from .quantise import QuantisedWeight
 from .vlm import VisionLanguageModel
 
 
@@ -145,7 +146,7 @@ Feed = Callable[[Tensor, StaticCache], Tensor]
 
 
 class Stepper:
-    """Joins the model's matrices where they lie (`layout.joined`): it needs no second copy of them."""
+    """Joins the model's matrices where they lie (`layout.joined`), narrow or wide: there is no other copy."""
 
     def __init__(self, model: VisionLanguageModel):
         decoder = model.language_model
@@ -159,6 +160,13 @@ class Stepper:
         for (mix, feed), slots in zip(self.layers, cache.layers, strict=True):
             x = feed(mix(x, slots, cache), cache)
         return kernels.norm_linear(x, self.final_norm, self.head)
+
+
+def has_steps(model: VisionLanguageModel) -> bool:
+    """Whether routed and shared experts are in one format: integers leave matrices of odd widths alone."""
+    mixtures = [m for m in model.language_model.modules() if isinstance(m, SparseMoE) and m.has_shared]
+    pairs = [(net.experts.down_proj, net.shared_expert.down_proj.weight) for net in mixtures]
+    return all(isinstance(a, QuantisedWeight) == isinstance(b, QuantisedWeight) for a, b in pairs)
 
 
 def _norm(norm: RMSNorm) -> Norm:
@@ -175,7 +183,7 @@ def _layer(layer: DecoderLayer) -> tuple[Mix, Feed]:
 def _delta(net: GatedDeltaNet, norm: Norm) -> Mix:
     inward = joined(net.in_proj_qkv, net.in_proj_z, net.in_proj_b, net.in_proj_a)
     weights = MixWeights(net.conv1d.weight, net.A_log, net.dt_bias, net.norm.weight)
-    eps, key_heads, outward = net.norm.eps, net.key_heads, net.out_proj.weight
+    eps, key_heads, outward = net.norm.eps, net.key_heads, joined(net.out_proj)
 
     def mix(x: Tensor, slots: Slots, cache: StaticCache) -> Tensor:
         assert isinstance(slots, DeltaSlots)
@@ -189,8 +197,8 @@ def _delta(net: GatedDeltaNet, norm: Norm) -> Mix:
 
 
 def _attention(net: Attention, norm: Norm) -> Mix:
-    inward, outward = joined(net.q_proj, net.k_proj, net.v_proj), net.o_proj.weight
-    heads, norms = outward.shape[1] // net.head_dim, (_norm(net.q_norm), _norm(net.k_norm))
+    inward, outward = joined(net.q_proj, net.k_proj, net.v_proj), joined(net.o_proj)
+    heads, norms = net.o_proj.weight.shape[1] // net.head_dim, (_norm(net.q_norm), _norm(net.k_norm))
 
     def mix(x: Tensor, slots: Slots, cache: StaticCache) -> Tensor:
         assert isinstance(slots, KVSlots)
@@ -204,12 +212,13 @@ def _attention(net: Attention, norm: Norm) -> Mix:
 
 
 def _experts(net: SparseMoE, norm: Norm) -> Feed:
-    k, gate_up, down = net.gate.top_k, net.experts.gate_up_proj, net.experts.down_proj
-    router, shared, shared_down = net.gate.weight, None, None
+    k, gate_up, down = net.gate.top_k, packed(net.experts.gate_up_proj), packed(net.experts.down_proj)
+    router, shared, shared_down = joined(net.gate), None, None
     if net.has_shared:
         router = joined(net.gate, net.shared_expert_gate)
         shared = joined(net.shared_expert.gate_proj, net.shared_expert.up_proj)
-        shared_down = net.shared_expert.down_proj.weight
+        shared_down = joined(net.shared_expert.down_proj)
+    assert isinstance(router, Tensor)
 
     def feed(x: Tensor, cache: StaticCache) -> Tensor:
         indices, shares = kernels.choose_experts(x, norm, router, k, net.has_shared, cache.arrived)
@@ -221,8 +230,10 @@ def _experts(net: SparseMoE, norm: Norm) -> Feed:
 
 def _mlp(net: MLP, norm: Norm) -> Feed:
     """A dense one is an expert that every row takes whole."""
-    inward, outward = joined(net.gate_proj, net.up_proj), net.down_proj.weight
-    whole, none = inward.new_ones(1, 1, dtype=torch.float32), inward.new_empty(1, 0, dtype=torch.int32)
+    inward, outward = joined(net.gate_proj, net.up_proj), joined(net.down_proj)
+    device = norm.weight.device
+    whole = torch.ones(1, 1, device=device)
+    none = torch.empty(1, 0, dtype=torch.int32, device=device)
 
     def feed(x: Tensor, cache: StaticCache) -> Tensor:
         rows = len(x)

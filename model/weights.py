@@ -1,7 +1,8 @@
 """Weights in the official layout: a table of (checkpoint name, our tensor), streamed tensor by tensor.
 
 Afterwards nothing is missing, nothing is unused, every shape is equal and every value finite, or loading
-fails and names the tensor. Block FP8 becomes the chosen dtype on the way; so do integers, on demand.
+fails and names the tensor. Block FP8 becomes the chosen dtype on the way, or stays as it is; wide
+weights become integers or FP8, on demand.
 """
 
 import json
@@ -21,6 +22,7 @@ from ..errors import CheckpointError
 from .checkpoint import INDEX, SINGLE, Checkpoint, some
 from .config import ModelConfig
 from .hub import find_checkpoint
+from .kernels.packed import dequantise, is_finite
 from .quantise import Kind, QuantisedWeight, make_quantised
 from .vlm import VisionLanguageModel
 
@@ -39,9 +41,10 @@ def load_model(
 ) -> VisionLanguageModel:
     """The network of a checkpoint (folder, hub id or "builtin"), in evaluation mode, without gradients.
 
-    `dtype` None keeps the checkpoint's own. `quantise` "int8" or "int4" keeps the large matrices as integers.
-    Raises CheckpointError: missing files, unsupported config, tensors that are missing, unused, misshapen or
-    not finite.
+    `dtype` None keeps the checkpoint's own. `quantise` "int8" or "int4" keeps the large matrices as integers,
+    "fp8" as e4m3 with a scale for each block: those of an official FP8 checkpoint exactly, which is widened
+    otherwise. Raises CheckpointError: missing files, unsupported config, tensors that are missing, unused,
+    misshapen or not finite.
     """
     folder = find_checkpoint(path)
     config, checkpoint = ModelConfig.from_pretrained(folder), Checkpoint(folder)
@@ -62,7 +65,8 @@ def empty_model(
     with torch.device("meta"):
         model = VisionLanguageModel(config)
         if quantise:
-            make_quantised(model, quantise, dtype)
+            official = config.quantization_config
+            make_quantised(model, quantise, dtype, official.block if official else (128, 128))
 
     def materialise(t: Tensor) -> Tensor:
         if not t.is_meta:
@@ -79,14 +83,23 @@ def fill(model: VisionLanguageModel, checkpoint: Checkpoint) -> None:
     with torch.no_grad():
         for slot in _with_bar(slots, checkpoint):
             _check_stored(slot, checkpoint, model.config)
-            tensor = checkpoint.read(slot.name)
-            if checkpoint.stored[slot.name].dtype == FP8:
-                tensor = _wide(slot, tensor, checkpoint.read(_scale(slot.name)), model.config)
-            if not slot.fill(tensor):
+            if not _fill(slot, checkpoint, model.config):
                 raise CheckpointError(
                     f"{checkpoint.stored[slot.name].path}: tensor {slot.name} holds NaN or infinity: "
                     "download the file again"
                 )
+
+
+def _fill(slot: "Slot", checkpoint: Checkpoint, config: ModelConfig) -> bool:
+    """Whether what it holds is finite."""
+    tensor, fp8 = checkpoint.read(slot.name), config.quantization_config
+    if fp8 is None or checkpoint.stored[slot.name].dtype != FP8:
+        return slot.fill(tensor)
+    scale_inv = checkpoint.read(_scale(slot.name))
+    if isinstance(slot.target, QuantisedWeight) and slot.target.low is None:
+        return slot.keep(slot.target, tensor, scale_inv, fp8.block)
+    tensor, scale_inv = tensor.to(slot.device), scale_inv.to(slot.device)  # a GPU takes the narrow tensor
+    return slot.fill(dequantise(tensor, scale_inv, fp8.block, slot.target.dtype))
 
 
 @dataclass(frozen=True)
@@ -111,26 +124,18 @@ class Slot:
         """Copy it into its place; False if not all values are finite there."""
         tensor = tensor.mT if self.transposed else tensor
         if isinstance(self.target, QuantisedWeight):
-            self.target.store(tensor, self.index)
-            ends = self.target.scale[self.index].aminmax()
-        else:
-            part = self.target[self.index]
-            part.copy_(tensor)
-            ends = part.aminmax()
-        return bool(torch.isfinite(torch.stack(ends)).all())
+            return self.target.store(tensor, self.index)
+        part = self.target[self.index]
+        part.copy_(tensor)
+        return is_finite(part)
 
-
-def dequantise(weight: Tensor, scale_inv: Tensor, block: tuple[int, int], dtype: torch.dtype) -> Tensor:
-    """weight [..., R, C] e4m3 times scale_inv [..., R / block, C / block] rounded up, computed in fp32.
-
-    A band of block rows at a time: a wide copy of the whole weight would not fit.
-    """
-    rows, columns = block
-    scale = scale_inv.float().repeat_interleave(columns, dim=-1)[..., : weight.shape[-1]]
-    wide = torch.empty_like(weight, dtype=dtype)
-    for i, band in enumerate(weight.split(rows, dim=-2)):
-        wide[..., i * rows : (i + 1) * rows, :] = band.float() * scale[..., i : i + 1, :]
-    return wide
+    def keep(self, target: QuantisedWeight, codes: Tensor, scale_inv: Tensor, block: tuple[int, int]) -> bool:
+        """Copy FP8 as it is stored; False if not all values are finite."""
+        if not self.transposed:
+            return target.keep(codes, scale_inv, block[0], self.index)
+        if block[0] != block[1]:
+            raise CheckpointError(f"{self.name}: oblong blocks cannot be kept, load it without quantise")
+        return target.keep(codes.mT, scale_inv.mT, block[0], self.index)
 
 
 def name_table(model: VisionLanguageModel, checkpoint: Checkpoint) -> Iterator[Slot]:
@@ -246,13 +251,6 @@ def _misfit(path: Path, name: str, found: tuple[int, ...], wanted: tuple[int, ..
 
 def _scale(name: str) -> str:
     return f"{name}_scale_inv"
-
-
-def _wide(slot: Slot, weight: Tensor, scale_inv: Tensor, config: ModelConfig) -> Tensor:
-    """FP8 -> the target's dtype, computed where the target is: a GPU takes the narrow tensor."""
-    assert config.quantization_config is not None
-    block, device = config.quantization_config.block, slot.device
-    return dequantise(weight.to(device), scale_inv.to(device), block, slot.target.dtype)
 
 
 def _file_order(name: str, checkpoint: Checkpoint) -> str:

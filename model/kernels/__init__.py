@@ -16,12 +16,15 @@ from torch.nn.attention.bias import causal_lower_right
 
 from ...vision.encoder import PLAIN
 from . import cpu, native, reference, step_reference
+from .packed import Packed, Weight
 from .reference import MixWeights
 from .step_reference import Norm
 
 __all__ = [
     "MixWeights",
     "Norm",
+    "Packed",
+    "Weight",
     "add_linear",
     "attention_step",
     "causal_attention",
@@ -149,16 +152,20 @@ def mixture(
     return rule(x, shares, indices, gate_up, down, shared)
 
 
-def norm_linear(x: Tensor, norm: Norm, weight: Tensor) -> Tensor:
+def norm_linear(x: Tensor, norm: Norm, weight: Weight) -> Tensor:
     if not _steps_in_triton(x):
         return step_reference.norm_linear(x, norm, weight)
+    if isinstance(weight, Packed):
+        return _triton("step_packed").norm_linear(x, norm, weight)
     rows = _triton("step_linear")
     return rows.norm_linear(x, norm, weight) if len(x) == 1 else F.linear(rows.rms_norm(x, *norm), weight)
 
 
-def add_linear(x: Tensor, weight: Tensor, residual: Tensor) -> Tensor:
+def add_linear(x: Tensor, weight: Weight, residual: Tensor) -> Tensor:
     if not _steps_in_triton(x):
         return step_reference.add_linear(x, weight, residual)
+    if isinstance(weight, Packed):
+        return _triton("step_packed").add_linear(x, weight, residual)
     if len(x) == 1:
         return _triton("step_linear").add_linear(x, weight, residual)
     return torch.addmm(residual, x, weight.mT)
@@ -179,16 +186,19 @@ def choose_experts(
 
 
 def experts_up(
-    x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Tensor | None, shared: Tensor | None
+    x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Weight | None, shared: Weight | None
 ) -> Tensor:
-    rule = _step_rules(x, _experts_module(x, indices.shape[1])).experts_up
+    packed = isinstance(shared if gate_up is None else gate_up, Packed)
+    module = "step_packed" if packed else _experts_module(x, indices.shape[1])
+    rule = _step_rules(x, module).experts_up
     return rule(x, norm, indices, shares, gate_up, shared)
 
 
 def experts_down(
-    hidden: Tensor, indices: Tensor, down: Tensor, shared: Tensor | None, residual: Tensor
+    hidden: Tensor, indices: Tensor, down: Weight, shared: Weight | None, residual: Tensor
 ) -> Tensor:
-    rule = _step_rules(hidden, _experts_module(hidden, indices.shape[1])).experts_down
+    module = "step_packed" if isinstance(down, Packed) else _experts_module(hidden, indices.shape[1])
+    rule = _step_rules(hidden, module).experts_down
     return rule(hidden, indices, down, shared, residual)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import reference
+from .packed import Weight, widened
 from .reference import MixWeights
 
 
@@ -26,14 +27,14 @@ class Norm(NamedTuple):
     offset: float
 
 
-def norm_linear(x: Tensor, norm: Norm, weight: Tensor) -> Tensor:
+def norm_linear(x: Tensor, norm: Norm, weight: Weight) -> Tensor:
     """weight [N, D] times the RMSNorm of x [B, D] -> [B, N]."""
-    return F.linear(reference.rms_norm(x, *norm), weight)
+    return F.linear(reference.rms_norm(x, *norm), widened(weight, x.dtype))
 
 
-def add_linear(x: Tensor, weight: Tensor, residual: Tensor) -> Tensor:
+def add_linear(x: Tensor, weight: Weight, residual: Tensor) -> Tensor:
     """residual [B, N] + weight [N, D] times x [B, D]."""
-    return residual + F.linear(x, weight)
+    return residual + F.linear(x, widened(weight, x.dtype))
 
 
 def delta_step(
@@ -74,7 +75,7 @@ def choose_experts(
 
 
 def experts_up(
-    x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Tensor | None, shared: Tensor | None
+    x: Tensor, norm: Norm, indices: Tensor, shares: Tensor, gate_up: Weight | None, shared: Weight | None
 ) -> Tensor:
     """share * silu(gate x) * up x of each chosen expert, on the RMSNorm of x [B, D], side by side.
 
@@ -83,23 +84,29 @@ def experts_up(
     """
     hidden = []
     for row, chosen, share in zip(reference.rms_norm(x, *norm), indices.tolist(), shares, strict=True):
-        weights = [] if gate_up is None else [gate_up[i] for i in chosen]
-        weights += [] if shared is None else [shared]
+        weights = _slots(gate_up, chosen, shared, x.dtype)
         halves = [F.linear(row, w).float().chunk(2) for w in weights]
         hidden.append(torch.cat([s * F.silu(gate) * up for s, (gate, up) in zip(share, halves, strict=True)]))
     return torch.stack(hidden).to(x.dtype)
 
 
 def experts_down(
-    hidden: Tensor, indices: Tensor, down: Tensor, shared: Tensor | None, residual: Tensor
+    hidden: Tensor, indices: Tensor, down: Weight, shared: Weight | None, residual: Tensor
 ) -> Tensor:
     """residual [B, D] + the sum over the slots of down [E, D, I] and shared [D, J], on hidden [B, kI + J]."""
     out = []
     for row, chosen in zip(hidden, indices.tolist(), strict=True):
-        weights = [down[i] for i in chosen] + ([] if shared is None else [shared])
+        weights = _slots(down, chosen, shared, hidden.dtype)
         parts = row.split([w.shape[1] for w in weights])
         out.append(torch.stack([F.linear(h, w) for h, w in zip(parts, weights, strict=True)]).sum(0))
     return residual + torch.stack(out)
+
+
+def _slots(
+    stack: Weight | None, chosen: list[int], shared: Weight | None, dtype: torch.dtype
+) -> list[Tensor]:
+    weights = [] if stack is None else [stack[i] for i in chosen]
+    return [widened(w, dtype) for w in (weights if shared is None else [*weights, shared])]
 
 
 def attention_step(

@@ -10,6 +10,7 @@ import pytest
 import torch
 from saccade.errors import CheckpointError
 from saccade.model.checkpoint import SINGLE
+from saccade.model.quantise import QuantisedWeight
 from saccade.model.weights import load_model, save_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -84,6 +85,34 @@ def test_weights_are_exact(make_pair, tmp_path: Path, scale_dtype, dtype, block:
             assert torch.equal(a, b), key
 
 
+@pytest.mark.parametrize("block", [BLOCK, (128, 128)])
+@pytest.mark.parametrize("name", ["moe", "dense", "vl"])
+def test_kept_weights_are_the_files_own(name: str, make_pair, tmp_path: Path, block: tuple[int, int]):
+    """As e4m3, and equal to the widened ones in every value."""
+    folder = make(make_pair(name).folder, tmp_path / "fp8", torch.bfloat16, block)
+    wide, kept = (load_model(folder, dtype=torch.float32, quantise=kind) for kind in (None, "fp8"))
+    narrow = {key: m for key, m in kept.named_modules() if isinstance(m, QuantisedWeight)}
+    stored = load_file(folder / SINGLE)
+    same = [k for k in narrow if "experts" in k or f"model.{k}_scale_inv" in stored]
+    assert any("experts.gate_up_proj" in key for key in same) == (name == "moe")
+    assert all(torch.equal(narrow[key][...], wide.get_parameter(key)) for key in same)
+    key = "language_model.layers.3.self_attn.q_proj.weight"
+    assert torch.equal(narrow[key].codes.view(torch.uint8), stored[f"model.{key}"].view(torch.uint8))
+
+
+def test_kept_blocks_of_a_transposed_layout(make_pair, tmp_path: Path):
+    save_model(make_pair("vl-moe").ours, tmp_path / "fused")
+    square = make(tmp_path / "fused", tmp_path / "square", torch.float32, (16, 16))
+    wide, kept = load_model(square), load_model(square, quantise="fp8")
+    expert = "language_model.layers.1.mlp.experts"
+    for part in ("gate_up_proj", "down_proj"):
+        ours = kept.get_submodule(f"{expert}.{part}")
+        assert isinstance(ours, QuantisedWeight)
+        assert torch.equal(ours[...], wide.get_parameter(f"{expert}.{part}"))
+    with pytest.raises(CheckpointError, match="oblong"):
+        load_model(make(tmp_path / "fused", tmp_path / "oblong", torch.float32), quantise="fp8")
+
+
 @pytest.mark.parametrize("name", ["moe", "vl-moe"])
 def test_fused_experts(name: str, make_pair, tmp_path: Path):
     save_model(make_pair(name).ours, tmp_path / "fused")
@@ -110,6 +139,7 @@ def test_logits_and_export(make_pair, tmp_path: Path):
 Q = "model.language_model.layers.3.self_attn.q_proj.weight"
 
 
+@pytest.mark.parametrize("quantise", [None, "fp8"])
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -128,13 +158,13 @@ Q = "model.language_model.layers.3.self_attn.q_proj.weight"
         ),
     ],
 )
-def test_what_does_not_fit_is_named(hybrid: Pair, tmp_path: Path, change, words: tuple[str, ...]):
+def test_what_does_not_fit_is_named(hybrid: Pair, tmp_path: Path, change, words: tuple[str, ...], quantise):
     folder = make(hybrid.folder, tmp_path / "fp8", torch.float32)
     tensors = load_file(folder / SINGLE)
     change(tensors)
     save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
     with pytest.raises(CheckpointError) as error:
-        load_model(folder)
+        load_model(folder, quantise=quantise)
     assert all(word in str(error.value) for word in words), error.value
 
 

@@ -7,7 +7,7 @@ import torch
 from saccade.errors import CheckpointError
 from saccade.model.config import ModelConfig
 from saccade.model.engine import Engine
-from saccade.model.quantise import QuantisedLinear, QuantisedWeight
+from saccade.model.quantise import Kind, QuantisedLinear, QuantisedWeight
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import load_model, save_model
 
@@ -18,6 +18,7 @@ from .test_engine import picture, user
 from .test_parity import our_logits
 
 STEPS = {"int8": 255, "int4": 15}
+KINDS = [*STEPS, "fp8"]
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", STEPS)
 @pytest.mark.parametrize("shape", [(5, 256), (7, 48), (3, 4, 64)])
-def test_each_value_is_within_half_a_step(kind: str, shape: tuple[int, ...]):
+def test_each_value_is_within_half_a_step(kind: Kind, shape: tuple[int, ...]):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     weight.view(-1, shape[-1])[0] = 0.25  # a row of equal values has no range
-    quantised = QuantisedWeight(weight.shape, {"int8": 8, "int4": 4}[kind], torch.float32)
+    quantised = QuantisedWeight(weight.shape, kind, torch.float32)
     quantised.store(weight)
     groups = weight.unflatten(-1, (quantised.scale.shape[-1], -1))
     step = (groups.amax(-1) - groups.amin(-1)) / STEPS[kind]
@@ -49,7 +50,21 @@ def test_each_value_is_within_half_a_step(kind: str, shape: tuple[int, ...]):
     assert (error <= step / 2 * 1.001 + 1e-6).all()
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.1), ("int4", 1.0)])
+@pytest.mark.parametrize("shape", [(5, 256), (48, 40), (3, 4, 64), (2, 256, 300)])
+def test_fp8_keeps_three_bits_of_each_value(shape: tuple[int, ...]):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    weight.view(-1, shape[-1])[0] = 0
+    quantised = QuantisedWeight(weight.shape, "fp8", torch.float32)
+    assert quantised.store(weight)
+    error = (quantised[...] - weight).abs()
+    smallest = quantised.scale.amax() * 2**-10  # half the distance of the smallest ones
+    assert (error <= weight.abs() / 16 * 1.001 + smallest).all()
+    assert quantised[...].abs().max() == pytest.approx(float(weight.abs().max()))
+    weight[..., 3] = torch.nan
+    assert not quantised.store(weight)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.1), ("int4", 1.0), ("fp8", 1.0)])
 def test_logits_are_those_of_the_widened_weights(folder: Path, kind, limit: float):
     wide, narrow = load_model(folder), load_model(folder, quantise=kind)
     ids = tiny.prompt([], 1, 80)
@@ -63,7 +78,7 @@ def test_logits_are_those_of_the_widened_weights(folder: Path, kind, limit: floa
     assert torch.allclose(our_logits(Pair("moe", None, folder, wide), ids), quantised, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_quantised(folder: Path, kind):
     wide, narrow = load_model(folder), load_model(folder, quantise=kind)
     quantised = {n for n, m in narrow.named_modules() if isinstance(m, QuantisedWeight)}
@@ -86,13 +101,14 @@ def nbytes(model: torch.nn.Module) -> int:
 
 def test_memory_is_really_smaller():
     weight = torch.Size((256, 512))
-    for bits, share in ((8, 8.5 / 32), (4, 4.5 / 32)):
-        linear = QuantisedLinear(QuantisedWeight(weight, bits, torch.float32))
+    shares: dict[Kind, float] = {"int8": 8.5 / 32, "int4": 4.5 / 32, "fp8": 8 / 32 + 1 / 128**2}
+    for kind, share in shares.items():
+        linear = QuantisedLinear(QuantisedWeight(weight, kind, torch.float32))
         assert nbytes(linear) == weight.numel() * 4 * share
 
 
-@pytest.mark.parametrize("kind", STEPS)
-def test_every_layout_gives_the_same_integers(pair: Pair, tmp_path: Path, kind):
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_layout_gives_the_same_codes(pair: Pair, tmp_path: Path, kind):
     """Per-expert files, fused and transposed ones; matrices without a group of 16 stay as they are."""
     save_model(pair.ours, tmp_path)
     one, other = load_model(pair.folder, quantise=kind), load_model(tmp_path, quantise=kind)

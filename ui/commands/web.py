@@ -80,7 +80,7 @@ def serve(
     allow_host: AllowHost = None,
     browser: Browser = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")] = None,
-    quantise: Annotated[str | None, typer.Option(help="Keep large matrices as int8 or int4.")] = None,
+    quantise: Annotated[str | None, typer.Option(help="Keep large matrices as fp8, int8 or int4.")] = None,
     guesses: Annotated[int, typer.Option(min=0, help="Tokens that the prediction head drafts.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the network on a CPU.")] = None,
     grace: Annotated[float, typer.Option(min=0, help="Seconds for what runs, once it is to stop.")] = 30.0,
