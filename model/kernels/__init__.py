@@ -142,12 +142,16 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    if logits.is_cuda and len(logits) > 1 and has_triton() and not _wants_gradient(logits):
+        return _triton("experts_prompt").choose(logits, k)
     return (native.top_experts if native.takes(logits) else reference.top_experts)(logits, k)
 
 
 def mixture(
     x: Tensor, shares: Tensor, indices: Tensor, gate_up: Any, down: Any, shared: Sequence[Any] = ()
 ) -> Tensor:
+    if x.is_cuda and len(x) > 1 and has_triton() and _fits_prompt(x, shares, gate_up, down, *shared):
+        return _triton("experts_prompt").mixture(x, shares, indices, gate_up, down, shared)
     rule = native.mixture if native.takes(x, gate_up, down, *shared) else reference.mixture
     return rule(x, shares, indices, gate_up, down, shared)
 
@@ -213,6 +217,17 @@ def attention_step(
 def _experts_module(x: Tensor, k: int) -> str:
     """Without a choice two rows share all weights, with one few do until they are many."""
     return "step_experts_many" if len(x) >= (MANY if k else 2) else "step_experts"
+
+
+def _fits_prompt(x: Tensor, shares: Tensor, gate_up: Any, down: Any, *shared: Any) -> bool:
+    """Weights are bf16 and neither quantised nor learning, and experts are not so few that all may run."""
+    tensors = x, gate_up, down, *shared
+    return (
+        all(isinstance(w, Tensor) and w.dtype is torch.bfloat16 for w in tensors)
+        and reference.fits_grouped(gate_up, down)
+        and gate_up.shape[0] > 4 * shares.shape[1]
+        and not _wants_gradient(shares, *tensors)
+    )
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:
