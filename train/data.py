@@ -24,8 +24,15 @@ Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
 # Turns per page and tokens per turn. Single clauses have a bucket of their own; the others part all turns by length, and
 # their shares of the batches, at the beginning and from the middle of training on, give each length as many turns as a
 # journey has of it. Lengths are whole chunks of 64, as the delta rule computes them.
-BUCKETS = {"named": (16, 96), "short": (11, 192), "middle": (7, 384), "long": (5, 576)}
-SHARES = {"named": (0.75, 0.25), "short": (0.1, 0.27), "middle": (0.11, 0.33), "long": (0.04, 0.15)}
+BUCKETS = {"named": (16, 96), "short": (11, 192), "middle": (7, 384), "long": (5, 576), "longest": (3, 768)}
+SHARES = {
+    "named": (0.75, 0.18),
+    "short": (0.1, 0.25),
+    "middle": (0.11, 0.35),
+    "long": (0.03, 0.15),
+    "longest": (0.01, 0.07),
+}
+LONGEST = "longest"  # of tasks with many wishes, on pages full of controls: others offer too few
 # Of the turns, how many act without a thought (`fast`), and how many after one that misread a name: what was thought
 # is not learned then, and the action must be right all the same.
 QUIET, GARBLED = 0.3, 0.1
@@ -55,8 +62,9 @@ class PageStream(IterableDataset):
         tokenizer, number, renderer = make_tokenizer(), worker, Renderer(PAGES, self.shape)
         while True:
             base = self.seed * 1_000_000_007 + number * PAGES
-            scenes = renderer.render([base + i for i in range(PAGES)], self.split)
-            yield piece(scenes, base, self.split, self._bucket(base), tokenizer, self.thoughts)
+            bucket = self._bucket(base)
+            scenes = renderer.render([base + i for i in range(PAGES)], self.split, is_full=bucket == LONGEST)
+            yield piece(scenes, base, self.split, bucket, tokenizer, self.thoughts)
             number += workers
 
     def _bucket(self, seed: int) -> str:
@@ -102,7 +110,7 @@ def _turns(
     made: list[tuple[Turn, list[int], list[int]]] = []
     spare: list[tuple[Turn, list[int], list[int]]] = []
     for _ in range(count * 12):
-        turn = next(drawn, None) or writer.turn()
+        turn = next(drawn, None) or (writer.long_turn() if bucket == LONGEST else writer.turn())
         prompt, answer = encode_turn(
             turn,
             tokenizer,

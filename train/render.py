@@ -119,9 +119,9 @@ class Renderer:
         self.count, self.shape = count, shape
         self.browser = Chromium(WIDTH, HEIGHT * count)
 
-    def render(self, seeds: list[int], split: str = "train") -> list[Scene]:
+    def render(self, seeds: list[int], split: str = "train", is_full: bool = False) -> list[Scene]:
         assert len(seeds) == self.count
-        pages = [make_page(seed, split, i) for i, seed in enumerate(seeds)]
+        pages = [make_page(seed, split, i, is_full) for i, seed in enumerate(seeds)]
         self.browser.show(document(pages))
         facts = json.loads(self.browser.evaluate(EXTRACT))
         tall = self.browser.screenshot()

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 import torch
 
-from train.data import BUCKETS, SHARES, X_IDS, Y_IDS, encode_turn, longest_below, piece, places
+from train.data import BUCKETS, LONGEST, SHARES, X_IDS, Y_IDS, encode_turn, longest_below, piece, places
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter, Turn
@@ -16,8 +16,18 @@ from train.tokenizer import make_tokenizer
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
+    return rendered(96)
+
+
+@pytest.fixture(scope="module")
+def full() -> list[Scene]:
+    return rendered(24, is_full=True)
+
+
+def rendered(count: int, is_full: bool = False) -> list[Scene]:
     renderer = Renderer(8, SHAPES["trial"])
-    found = [s for start in range(0, 96, 8) for s in renderer.render(list(range(start, start + 8)))]
+    starts = range(0, count, 8)
+    found = [s for at in starts for s in renderer.render(list(range(at, at + 8)), "train", is_full)]
     renderer.close()
     return found
 
@@ -38,14 +48,14 @@ def natural_lengths(scenes: list[Scene]) -> list[int]:
     return lengths
 
 
-def test_every_length_of_turn_is_trained_as_often_as_it_is_drawn(scenes):
+def test_every_length_of_turn_is_trained_as_often_as_it_is_drawn(scenes, full):
     """Hardly a turn is too long for all buckets, and their shares make up for the turns that each holds."""
     natural = natural_lengths(scenes)
     assert sum(n > max(tokens for _, tokens in BUCKETS.values()) for n in natural) < 0.04 * len(natural)
     own: dict[str, float] = {}
     trained: dict[str, float] = defaultdict(float)
     for bucket in (name for name in BUCKETS if name != "named"):
-        lengths = drawn_lengths(scenes[:24], bucket)
+        lengths = drawn_lengths(full if bucket == LONGEST else scenes[:24], bucket)
         own[bucket] = sum(n > longest_below(bucket) for n in lengths) / len(lengths)
         for n in lengths:
             trained[stratum(n)] += SHARES[bucket][1] * BUCKETS[bucket][0] / len(lengths)

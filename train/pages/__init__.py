@@ -8,7 +8,7 @@ only.
 import random
 
 from ..words import Words
-from .layouts import HELD_OUT_LAYOUTS, LAYOUTS, OVERLAYS
+from .layouts import HELD_OUT_LAYOUTS, LAYOUTS, OVERLAYS, controls
 from .page import HEIGHT, WIDTH, Builder, Page
 from .theme import draw_theme, theme_css
 
@@ -19,16 +19,17 @@ DOCUMENT = (
 )
 
 
-def make_page(seed: int, split: str, index: int) -> Page:
+def make_page(seed: int, split: str, index: int, is_full: bool = False) -> Page:
+    """`index` tells pages of one document apart. `is_full`: of controls, with nothing over them."""
     rng = random.Random(seed)
     b = Builder(rng, Words(rng, split), split == "heldout", rng.random())
     theme = draw_theme(b)
     layouts = HELD_OUT_LAYOUTS if b.held_out else LAYOUTS
-    layout = rng.choices(list(layouts), list(layouts.values()))[0]
+    layout = controls if is_full else rng.choices(list(layouts), list(layouts.values()))[0]
     body = layout(b)
     while not b.elements:
         body += layout(b)
-    over = rng.choices(list(OVERLAYS), list(OVERLAYS.values()))[0](b) if b.chance(0.1) else ""
+    over = rng.choices(list(OVERLAYS), list(OVERLAYS.values()))[0](b) if b.chance(0.0 if is_full else 0.1) else ""
     scroll = 0.0 if over or b.chance(0.6) else rng.random()
     css = theme_css(theme, b, f"#p{index}")
     inner = f'<div style="zoom:{theme.zoom}">{body}</div>' if theme.zoom != 1 else body

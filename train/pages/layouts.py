@@ -124,6 +124,18 @@ def settings(b: Builder) -> str:
     return f'<div class="pad">{inner}<div class="row {b.rng.choice(["", "end"])}">{save}</div></div>'
 
 
+def controls(b: Builder) -> str:
+    """More than fits a breath: fields, boxes, lists and switches one after another, with a button at the end."""
+    kinds = [forms.form, forms.form, forms.ticked, forms.select_block, widgets.switches]
+    inner = "".join(block(b) for block in b.rng.choices(kinds, k=b.rng.randint(3, 5)))
+    end = (
+        b.button(b.rng.choice(CONCEPTS["save"]), concept="save")
+        if b.chance(0.5)
+        else b.button(b.words.command())
+    )
+    return f'<div class="pad">{prose.heading(b) if b.chance(0.4) else ""}{inner}<div class="row">{end}</div></div>'
+
+
 LAYOUTS: dict[Block, float] = {
     column: 4,
     few: 2,
@@ -132,6 +144,7 @@ LAYOUTS: dict[Block, float] = {
     with_sidebar: 1.8,
     centred: 1.3,
     settings: 1.2,
+    controls: 4,
 }
 HELD_OUT_LAYOUTS: dict[Block, float] = {
     column: 3, few: 1, with_top_bar: 3, found: 1.5, with_sidebar: 1, halves: 2, lambda b: with_sidebar(b, True): 2, centred: 1, settings: 1,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from ..pages.page import Element, Select, Slider
 from ..render import Scene
 from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, snapshot_text
+from .errands import errand
 from .filling import form_clause, searching, typing
 from .goals import goal
 from .imagined import anywhere, imagined
@@ -25,6 +26,10 @@ __all__ = ["Clause", "Step", "TaskWriter", "Turn", "relative_centre", "snapshot_
 
 # Imagined clauses before and after the one about this page.
 AROUND = [(0, 0)] * 5 + [(0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1), (3, 1), (1, 3), (4, 1)]
+FEW, MANY = (
+    (0, 0, 0, 1, 2, 3),
+    (2, 3, 4),
+)  # imagined clauses of a task whose clauses stand in an order; of a long one
 OFTEN = {"field": 2.0, "search": 3.0, "select": 2.0, "day": 0.15, "option": 0.8, "link": 0.8}
 ONCE = (
     "sort",
@@ -72,6 +77,14 @@ class TaskWriter:
         """Long names and texts make long turns: some draws more for a short one."""
         return min((self.clause_for(element) for _ in range(3)), key=lambda c: max(SHORT, c.length()))
 
+    def long_turn(self) -> Turn:
+        """Of a task with many wishes, most of them about this page where it offers so much."""
+        makers = [lambda: self._errand(7, FEW), lambda: self._journey((5, 6, 7), MANY)]
+        for make in self._shuffled(makers, [3, 1]):
+            if not self.scene.page.overlay and (turn := make()):
+                return turn
+        return self.turn()
+
     def turn(self) -> Turn:
         makers = [
             self._here,
@@ -79,13 +92,14 @@ class TaskWriter:
             self._journey,
             self._form,
             self._walk,
+            self._errand,
             self._finished,
             self._away,
             self._reading,
             self._anywhere,
             self._lost,
         ]
-        weights = [22, 17, 26, 7, 16, 4, 9, 12, 2, 3]
+        weights = [22, 17, 22, 7, 14, 60, 4, 9, 12, 2, 3]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -151,20 +165,27 @@ class TaskWriter:
                 )
         return None
 
-    def _journey(self) -> Turn | None:
+    def _journey(
+        self, counts: Sequence[int] = (1, 2, 2, 3, 3, 4, 5, 6), around: Sequence[int] = FEW
+    ) -> Turn | None:
         """Several clauses about this page that have nothing to do with each other."""
         clauses: list[Clause] = []
-        for _ in range(self.rng.choice([1, 2, 2, 3, 3, 4, 5, 6])):
+        for _ in range(self.rng.choice(counts)):
             clause = self._any_clause()
             if clause and clause.text not in (c.text for c in clauses) and not self._clash(clause, clauses):
                 clauses.append(clause)
         return self._in_order(clauses) if clauses else None
 
-    def _in_order(self, clauses: list[Clause]) -> Turn:
+    def _errand(self, least: int = 3, around: Sequence[int] = (0, 0, 0, 0, 0, 1)) -> Turn | None:
+        clauses = errand(self.see, least)
+        return self._in_order(clauses, around) if clauses else None
+
+    def _in_order(self, clauses: list[Clause], around: Sequence[int] = (0, 0, 0, 1, 2, 3)) -> Turn:
         """Those before the one that is due are done, by what the page shows or by what the history says. Where all
-        are, the task is, though what was clicked is still there."""
-        past = [imagined(self.see) for _ in range(self.rng.choice([0, 0, 0, 1, 2, 3]))]
-        after = [imagined(self.see) for _ in range(self.rng.choice([0, 0, 0, 1, 2, 3]))]
+        are, the task is, though what was clicked is still there. `around`: how many imagined ones come before, and
+        after, is drawn from these."""
+        past = [imagined(self.see) for _ in range(self.rng.choice(around))]
+        after = [imagined(self.see) for _ in range(self.rng.choice(around))]
         lines = [line for clause in past for line in clause.past]
         for i, clause in enumerate(clauses):
             if clause.step is None:
