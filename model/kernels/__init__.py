@@ -102,16 +102,20 @@ def delta_mix(
     around = None
     if qkv.is_cuda and has_triton() and not each and not _wants_gradient(qkv, z, *weights):
         many = _triton("mix_many")
-        around = many.causal_conv, many.gated_norm
+        around = reference.Around(many.causal_conv, many.gates, many.gated_norm)
     return reference.delta_mix(*arguments, rule=delta_rule, around=around)
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
+    if _many_in_triton(x, weight):
+        return _triton("heads_many").rms_norm(x, weight, eps, offset)
     rule = native.rms_norm if native.takes(x, weight) else reference.rms_norm
     return rule(x, weight, eps, offset)
 
 
 def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tensor, sin: Tensor) -> Tensor:
+    if _many_in_triton(x, weight) and not x.shape[-1] & (x.shape[-1] - 1):
+        return _triton("heads_many").rotate_heads(x, weight, eps, offset, cos, sin)
     rule = native.rotate_heads if native.takes(x, weight, cos, sin) else reference.rotate_heads
     return rule(x, weight, eps, offset, cos, sin)
 
@@ -228,6 +232,10 @@ def _fits_prompt(x: Tensor, shares: Tensor, gate_up: Any, down: Any, *shared: An
         and gate_up.shape[0] > 4 * shares.shape[1]
         and not _wants_gradient(shares, *tensors)
     )
+
+
+def _many_in_triton(*tensors: Tensor) -> bool:
+    return tensors[0].is_cuda and has_triton() and not _wants_gradient(*tensors)
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:

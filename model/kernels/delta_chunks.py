@@ -6,8 +6,8 @@ Three kernels each way. `_solve` makes of every chunk alone what the recurrence 
 where they are read, so nothing but the inputs and fp32 tiles of one chunk ever reaches memory. Arithmetic is
 fp32 (log decays fp64); matrix products follow `torch.get_float32_matmul_precision`.
 
-Shapes: B batch, T tokens, H heads (of keys as of values), K key dim, V value dim, N chunks of C tokens.
-Tiles are named after what they hold; `d` is the gradient of.
+Shapes: B batch, T tokens, H value heads, of which GROUP share a key head, K key dim, V value dim, N chunks of C
+tokens. Tiles are named after what they hold; `d` is the gradient of.
 
 Backward. With T = (I + A)^-1, u = T X1, w = T X2: dX = T^T d(u, w), dA = -(dX1 u^T + dX2 w^T) strictly
 lower, since T^T dT T^T = (T^T du)(T X1)^T + (T^T dw)(T X2)^T. A decay e^(g_i - g_j) gives its row what it
@@ -73,14 +73,14 @@ def _place(N, heads):
 
 @triton.jit
 def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, heads, N,
-           s_kb, s_kt, s_kh, s_vb, s_vt, s_vh,
+           s_kb, s_kt, s_kh, s_vb, s_vt, s_vh, GROUP: tl.constexpr,
            C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
     i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens
     scalars = i_b * tokens * heads + i_h
-    at_k = i_b * s_kb + i_h * s_kh + o_t[:, None] * s_kt + o_k[None, :]
+    at_k = i_b * s_kb + i_h // GROUP * s_kh + o_t[:, None] * s_kt + o_k[None, :]
     k = tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32)
     k *= _to_unit(k)[:, None]
     at_v = i_b * s_vb + i_h * s_vh + o_t[:, None] * s_vt + o_v[None, :]
@@ -103,17 +103,17 @@ def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, he
 
 @triton.jit
 def _read(p_q, p_k, p_g, p_fresh, p_states, p_o, tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
-          scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, BLOCK_V: tl.constexpr,
-          P: tl.constexpr):  # fmt: skip
+          scale, GROUP: tl.constexpr, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr,
+          BLOCK_V: tl.constexpr, P: tl.constexpr):  # fmt: skip
     i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
     o_t = n * C + o_c
     real = o_t < tokens
-    at_q = i_b * s_qb + i_h * s_qh + o_t[:, None] * s_qt + o_k[None, :]
+    at_q = i_b * s_qb + i_h // GROUP * s_qh + o_t[:, None] * s_qt + o_k[None, :]
     q = tl.load(p_q + at_q, real[:, None], other=0.0).to(tl.float32)
     q *= _to_unit(q)[:, None]
     q *= scale
-    at_k = i_b * s_kb + i_h * s_kh + o_t[:, None] * s_kt + o_k[None, :]
+    at_k = i_b * s_kb + i_h // GROUP * s_kh + o_t[:, None] * s_kt + o_k[None, :]
     k = tl.load(p_k + at_k, real[:, None], other=0.0).to(tl.float32)
     k *= _to_unit(k)[:, None]
     g, gap = _decays(p_g + i_b * tokens * heads + i_h, o_t, real, heads, C)
@@ -225,8 +225,8 @@ class _DeltaRule(torch.autograd.Function):
     def forward(ctx, q, k, v, g, beta, state):
         q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
         g, beta, state = (x.float().contiguous() for x in (g, beta, state))
-        batch, tokens, heads, key_dim = k.shape
-        chunks, value_dim = -(-tokens // C), v.shape[-1]
+        batch, tokens, heads, value_dim = v.shape
+        chunks, key_dim = -(-tokens // C), k.shape[-1]
         tiles = (batch, heads, chunks, C)
         grid, sizes = (batch * heads * chunks,), (tokens, heads, chunks)
         options: dict[str, Any] = {"C": C, "K": key_dim, "V": value_dim}
@@ -240,13 +240,14 @@ class _DeltaRule(torch.autograd.Function):
             state.new_empty(*tiles, key_dim),
         )
         out, keep = torch.empty_like(w), state.new_empty(tiles[:3])
+        grouped = {**options, "GROUP": heads // k.shape[2]}
         _solve[grid](
-            k, v, g, beta, inverse, u, w, out, keep, *sizes, *k.stride()[:3], *v.stride()[:3], **options
+            k, v, g, beta, inverse, u, w, out, keep, *sizes, *k.stride()[:3], *v.stride()[:3], **grouped
         )
         fresh, states, end = pass_state.forward(u, w, out, keep, state, options["P"])
         o = v.new_empty(v.shape)
         strides = (*q.stride()[:3], *k.stride()[:3], key_dim**-0.5)
-        read = {**options, "BLOCK_V": min(value_dim, READ)}
+        read = {**grouped, "BLOCK_V": min(value_dim, READ)}
         _read[(*grid, value_dim // read["BLOCK_V"])](q, k, g, fresh, states, o, *sizes, *strides, **read)
         ctx.save_for_backward(q, k, v, g, beta, inverse, u, w, out, keep, fresh, states)
         ctx.options = options
@@ -283,5 +284,6 @@ def delta_rule(
     K and V must be powers of two from 16 to 128, with gradients to 64: more does not fit shared memory.
     """
     groups = v.shape[2] // k.shape[2]
-    q, k = (x.repeat_interleave(groups, dim=2) if groups > 1 else x for x in (q, k))
+    if groups > 1 and torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v, g, beta, state)):
+        q, k = (x.repeat_interleave(groups, dim=2) for x in (q, k))  # backward, each value head has its own
     return _DeltaRule.apply(q, k, v, g, beta, state)

@@ -1,7 +1,8 @@
 """Triton: what stands around the delta rule of a DeltaNet layer for many tokens, without gradients.
 
-Two kernels, each one pass where torch takes six: the causal convolution with its silu, and the gated norm.
-Same meanings as in `reference.py`. Shapes: B batch, T tokens, C channels, H heads of V dims.
+Three kernels, each one pass where torch takes six or more: the causal convolution with its silu, the gates,
+and the gated norm. Same meanings as in `reference.py`. Shapes: B batch, T tokens, C channels, H heads of V
+dims.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 CHANNELS, TOKENS = 128, 32  # of a tile
 NUMBERS = 4096  # of the rows that one program normalises
+GATES = 512  # that one program computes
 
 
 @triton.jit
@@ -52,6 +54,17 @@ def _gated_norm(p_x, p_z, p_w, p_y, rows, V, eps, BLOCK_R: tl.constexpr, BLOCK_V
     tl.store(p_y + o_x, b_x.to(p_y.dtype.element_ty), inside)
 
 
+@triton.jit(do_not_specialize=["count"])
+def _gates(p_b, p_a, p_log, p_bias, p_g, p_beta, count, H, BLOCK: tl.constexpr):
+    o = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside, o_h = o < count, o % H
+    b_a = tl.load(p_a + o, inside, 0.0).to(tl.float32) + tl.load(p_bias + o_h, inside, 0.0).to(tl.float32)
+    # softplus, the plain number where torch takes it for that
+    b_a = tl.where(b_a > 20.0, b_a, tl.log(1.0 + tl.exp(tl.minimum(b_a, 20.0))))
+    tl.store(p_g + o, -tl.exp(tl.load(p_log + o_h, inside, 0.0).to(tl.float32)) * b_a, inside)
+    tl.store(p_beta + o, tl.sigmoid(tl.load(p_b + o, inside, 0.0).to(tl.float32)), inside)
+
+
 def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """As `reference.causal_conv`, but of all columns only the last window [B, k - 1, C]."""
     (batch, tokens, channels), taps = x.shape, weight.shape[-1]
@@ -64,6 +77,15 @@ def causal_conv(x: Tensor, window: Tensor, weight: Tensor) -> tuple[Tensor, Tens
     sizes: dict[str, Any] = {"TAPS": taps, "BLOCK_T": TOKENS, "BLOCK_C": CHANNELS}
     _conv[grid](x, window, weight.contiguous(), y, tokens, channels, **sizes)
     return y, torch.cat((window[:, tokens:].to(x.dtype), x[:, max(tokens - taps + 1, 0) :]), dim=1)
+
+
+def gates(b: Tensor, a: Tensor, A_log: Tensor, dt_bias: Tensor) -> tuple[Tensor, Tensor]:
+    """See `reference.gates`."""
+    b, a = b.contiguous(), a.contiguous()
+    g, beta = (torch.empty(a.shape, dtype=torch.float32, device=a.device) for _ in range(2))
+    sizes: dict[str, Any] = {"BLOCK": GATES}
+    _gates[(triton.cdiv(a.numel(), GATES),)](b, a, A_log, dt_bias, g, beta, a.numel(), a.shape[-1], **sizes)
+    return g, beta
 
 
 def gated_norm(x: Tensor, z: Tensor, weight: Tensor, eps: float) -> Tensor:

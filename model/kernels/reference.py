@@ -29,29 +29,41 @@ def delta_mix(
     qkv: Tensor, z: Tensor, b: Tensor, a: Tensor, weights: MixWeights, eps: float, key_heads: int,
     window: Tensor, state: Tensor, each: bool,
     rule: Callable[..., tuple[Tensor, Tensor]] | None = None,
-    around: tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., Tensor]] | None = None,
+    around: "Around | None" = None,
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:  # fmt: skip
     """All of a DeltaNet layer between its projections: convolution, gates, delta rule, gated norm.
 
     qkv [B, T, C]; z [B, T, HV]; b, a [B, T, H]; window [B, k - 1, C], the columns before qkv; state
     [B, H, K, V]. beta = sigmoid(b), g = -exp(A_log) softplus(a + dt_bias), out = o / rms(o) norm silu(z).
     Returns out [B, T, HV], the columns from the oldest window kept on, and the states kept: after each token,
-    where `each` asks for it, or after the last. `rule` and `around`, a convolution and a norm, may be other
-    ways to compute the same; such a convolution returns its last columns alone.
+    where `each` asks for it, or after the last. `rule` and `around` may be other ways to compute the same;
+    such a convolution returns its last columns alone.
     """
     heads, key_dim = state.shape[1:3]
-    conv, norm = around or (causal_conv, gated_norm)
+    conv, gating, norm = around or Around(causal_conv, gates, gated_norm)
     mixed, columns = conv(qkv, window, weights.conv)
     q, k, v = mixed.split((key_heads * key_dim, key_heads * key_dim, z.shape[-1]), dim=-1)
     q, k, v = q.unflatten(-1, (key_heads, -1)), k.unflatten(-1, (key_heads, -1)), v.unflatten(-1, (heads, -1))
-    g = -weights.A_log.float().exp() * F.softplus(a.float() + weights.dt_bias.float())
-    beta = b.float().sigmoid()
+    g, beta = gating(b, a, weights.A_log, weights.dt_bias)
     if each:
         o, states = delta_rule_steps(q, k, v, g, beta, state)
     else:
         o, last = (rule or delta_rule_chunked)(q, k, v, g, beta, state)
         states, columns = (last,), columns[:, -window.shape[1] :].clone()  # a view would keep every column
     return norm(o, z.view_as(o), weights.norm, eps).flatten(-2), columns, states
+
+
+class Around(NamedTuple):
+    """What stands around the delta rule in `delta_mix`."""
+
+    conv: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+    gates: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+    norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
+
+
+def gates(b: Tensor, a: Tensor, A_log: Tensor, dt_bias: Tensor) -> tuple[Tensor, Tensor]:
+    """b, a [B, T, H] -> log decay g = -exp(A_log) softplus(a + dt_bias) and beta = sigmoid(b), in fp32."""
+    return -A_log.float().exp() * F.softplus(a.float() + dt_bias.float()), b.float().sigmoid()
 
 
 def gated_norm(x: Tensor, z: Tensor, weight: Tensor, eps: float) -> Tensor:

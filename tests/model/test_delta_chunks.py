@@ -60,6 +60,15 @@ def test_tiles_of_large_heads_together_are_the_whole():
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
 
 
+@torch.no_grad()
+def test_value_heads_share_key_heads_where_they_lie():
+    inputs = _inputs(70, 2, 2, 6, 16, 32)
+    for ours, theirs in zip(
+        delta_chunks.delta_rule(*inputs), reference.delta_rule_recurrent(*inputs), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
+
+
 def test_views_of_one_tensor_and_bf16():
     q, k, v, g, beta, state = _inputs(70, 1, 2, 2, 16, 16, torch.bfloat16)
     expected, end = reference.delta_rule_recurrent(q, k, v, g, beta, state)

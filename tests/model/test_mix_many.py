@@ -32,6 +32,17 @@ def test_gated_norm(rows: int, dim: int, dtype: torch.dtype):
     assert (got - expected).norm() < (1e-5 if dtype is torch.float32 else 2e-2) * expected.norm()
 
 
+@pytest.mark.parametrize(("rows", "heads"), [(1, 3), (7, 32), (300, 4)])
+def test_gates_of_small_and_of_large_numbers(rows: int, heads: int):
+    torch.manual_seed(rows)
+    b, a = (30 * torch.randn(1, rows, heads, device=DEVICE) for _ in range(2))  # softplus has two branches
+    A_log, dt_bias = (torch.randn(heads, device=DEVICE) for _ in range(2))
+    for got, expected in zip(
+        mix_many.gates(b, a, A_log, dt_bias), reference.gates(b, a, A_log, dt_bias), strict=True
+    ):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("tokens", [9, 70])
 def test_the_layer_with_these_equals_the_layer_without(tokens: int):
     torch.manual_seed(1)
@@ -44,6 +55,7 @@ def test_the_layer_with_these_equals_the_layer_without(tokens: int):
     window, state = torch.randn(1, 3, channels, device=DEVICE), torch.randn(1, heads, dim, dim, device=DEVICE)
     arguments = (qkv, z, b, a, weights, 1e-6, 2, window, state, False)
     expected = reference.delta_mix(*arguments)
-    got = reference.delta_mix(*arguments, around=(mix_many.causal_conv, mix_many.gated_norm))
+    around = reference.Around(mix_many.causal_conv, mix_many.gates, mix_many.gated_norm)
+    got = reference.delta_mix(*arguments, around=around)
     for ours, theirs in zip((*got[:2], *got[2]), (*expected[:2], *expected[2]), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
