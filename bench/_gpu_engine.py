@@ -28,29 +28,32 @@ from torch import Tensor
 
 from bench._gpu_lab import Lab, Wrong, timed
 from bench._gpu_limits import prompt_flops, row_bytes, tower_flops, weight_bytes
-from bench._gpu_models import random_model, step_bytes
-from bench._gpu_parts import LOGITS, apart, forget, forward, random_cache, random_ids, used_bytes, wall
+from bench._gpu_models import prefill, random_model, step_bytes
+from bench._gpu_parts import allowed_error, apart, forget, forward, random_cache, random_ids, used_bytes, wall
 
-CHUNK = Limits().chunk_tokens * ALONE  # of a prompt, when nobody else waits for the engine
+CHUNK = Limits().chunk("cuda") * ALONE  # of a prompt, when nobody else waits for the engine
 
 
 @torch.inference_mode()
 def prompts(lab: Lab) -> dict[str, Any]:
-    """Tokens per second of a prompt, in the engine's chunks; and in larger ones, which take others' turns."""
+    """Tokens per second of a prompt, in an engine's chunks when it has no other, and when it has."""
     seen: dict[str, Any] = {}
     for name, tokens in lab.sizes.prompts.items():
         ids = random_ids(lab.model, tokens, 1)
-        whole, parts = (read(lab.model, ids, chunk) for chunk in (4 * CHUNK, CHUNK))
-        error = apart(parts, whole)
-        if not error < LOGITS:
-            raise Wrong(f"logits after chunks of {CHUNK} and {4 * CHUNK} tokens: {error:.1e} apart")
+        whole, parts = (read(lab.model, ids, chunk) for chunk in (CHUNK, CHUNK // ALONE))
+        error, alone = apart(parts, whole), forward(lab.model, int(ids[-1]), prefill(lab.model, ids[:-1])[0])
+        allowed = allowed_error(lab.model, ids[:-1], int(ids[-1]), alone)
+        if not error < allowed:
+            raise Wrong(
+                f"after chunks of {CHUNK // ALONE} and {CHUNK} tokens: {error:.1e}, allowed {allowed:.1e}"
+            )
         rates = {
             chunk: tokens / timed(lambda ids=ids, chunk=chunk: read(lab.model, ids, chunk), 1, 5)
-            for chunk in (CHUNK, 4 * CHUNK)
+            for chunk in (CHUNK, CHUNK // ALONE)
         }
         limit = tokens / prompt_limit(lab, tokens)
         lab.note(f"prompt of {name}", ours=rates[CHUNK], limit=limit)
-        seen[name] = {"tokens_s": rates, "logits_error": error}
+        seen[name] = {"tokens_s": rates, "logits_error": error, "allowed": allowed}
     return seen
 
 

@@ -26,13 +26,9 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps, config.norm_offset)
 
     def forward(
-        self,
-        x_BTM: Tensor,
-        rotary: Rotary,
-        state: AttentionState | RaggedState | None,
-        pads: PadMask | None = None,
-        rows: slice = slice(None),
-    ) -> tuple[Tensor, AttentionState | RaggedState]:
+        self, x_BTM: Tensor, rotary: Rotary, state: AttentionState | RaggedState | None,
+        pads: PadMask | None = None, rows: slice = slice(None),
+    ) -> tuple[Tensor, AttentionState | RaggedState]:  # fmt: skip
         """`rows`, the last of the new tokens, look back; all of them are seen from now on."""
         q, gate = self._queries(x_BTM[:, rows])
         k, v = kernels.project(x_BTM, self.k_proj.weight, self.v_proj.weight)

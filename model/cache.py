@@ -130,6 +130,7 @@ class DeltaState:
     conv: Tensor  # [B, kernel - 1, C], the last columns before the convolution
     recurrent: Tensor  # [B, V, K, D] fp32
     earlier: tuple["DeltaState", ...] = ()  # after each token but the last of a short forward: for `without`
+    midway: "DeltaState | None" = None  # where a forward was told to keep it: for `split_off`
 
     def without(self, counts: Sequence[int]) -> "DeltaState":
         sources = [self.earlier[-n] if n else self for n in counts]
@@ -141,7 +142,7 @@ class DeltaState:
         )
 
     def settled(self) -> "DeltaState":
-        return replace(self, earlier=()) if self.earlier else self
+        return replace(self, earlier=(), midway=None) if self.earlier or self.midway else self
 
     def expand(self, n: int) -> "DeltaState":
         return DeltaState(self.conv.repeat_interleave(n, dim=0), self.recurrent.repeat_interleave(n, dim=0))
@@ -199,6 +200,12 @@ class HybridCache:
         if not any(counts):
             return self
         return HybridCache([state.without(counts) for state in self.layers], self.length - min(counts))
+
+    def split_off(self, tokens: int) -> "HybridCache":
+        """The cache before the last `tokens`, where the forward was told to keep it (`cut`); given once."""
+        before = [s.midway if isinstance(s, DeltaState) else s.without([tokens]) for s in self.layers]
+        self.layers = [state.settled() for state in self.layers]
+        return HybridCache(before, self.length - tokens)
 
     def expand(self, n: int) -> "HybridCache":
         """n continuations of each sequence of the batch: B becomes B * n, neighbours share a prefix."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from .attention import Attention
-from .cache import HybridCache, PadMask
+from .cache import HybridCache
 from .config import TextConfig
 from .deltanet import GatedDeltaNet
 from .layers import MLP, RMSNorm
@@ -31,11 +31,11 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.norm_offset)
 
-    def forward(self, x_BTD: Tensor, rotary: Rotary, state, pads: PadMask | None = None, rows: slice = ALL):
-        """`rows`: the tokens whose output is wanted; the state takes in all of them."""
+    def forward(self, x_BTD: Tensor, rotary: Rotary, state, pads=None, rows: slice = ALL, cut: int = 0):
+        """`rows`: the tokens whose output is wanted; the state takes in all of them. `cut`: see `Decoder`."""
         normed = self.input_layernorm(x_BTD)
         if self.layer_type == "linear_attention":
-            mixed, state = self.linear_attn(normed, state, pads, rows)
+            mixed, state = self.linear_attn(normed, state, pads, rows, cut)
         else:
             mixed, state = self.self_attn(normed, rotary, state, pads, rows)
         x_BTD = x_BTD[:, rows] + mixed
@@ -51,17 +51,19 @@ class Decoder(nn.Module):
         self.rotary = RotaryEmbedding(config)
 
     def forward(
-        self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence = (), rows: slice = ALL
-    ) -> Tensor:
+        self, x_BTD: Tensor, positions: Tensor, cache: HybridCache, taps: Sequence = (), rows: slice = ALL,
+        cut: int = 0,
+    ) -> Tensor:  # fmt: skip
         """Hidden states after the final norm; `cache` advances. taps[j] [B, T, D] joins after layer j.
 
         `rows`: the tokens whose states are wanted. The last layer computes no others, it only takes them in.
+        `cut`: the state after so many tokens is kept as well, for `cache.split_off`; 0 keeps none.
         """
         tokens, last = x_BTD.shape[1], len(self.layers) - 1
         rotary, pads = self.rotary(positions), cache.pad_mask(tokens)
         for i, layer in enumerate(self.layers):
             wanted = rows if i == last else ALL
-            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i], pads, wanted)
+            x_BTD, cache.layers[i] = layer(x_BTD, rotary, cache.layers[i], pads, wanted, cut)
             if i < len(taps):
                 x_BTD = x_BTD + taps[i][:, wanted]
         cache.length += tokens

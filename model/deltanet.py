@@ -32,22 +32,27 @@ class GatedDeltaNet(nn.Module):
         self.out_proj = nn.Linear(values, config.hidden_size, bias=False)
 
     def forward(
-        self,
-        x_BTM: Tensor,
-        state: DeltaState | None,
-        pads: PadMask | None = None,
-        rows: slice = slice(None),
-    ) -> tuple[Tensor, DeltaState]:
-        """The output at `rows`, and the state after all tokens."""
+        self, x_BTM: Tensor, state: DeltaState | None, pads: PadMask | None = None,
+        rows: slice = slice(None), cut: int = 0,
+    ) -> tuple[Tensor, DeltaState]:  # fmt: skip
+        """The output at `rows`, and the state after all tokens, with that after `cut` of them beside it."""
         state = state or self.empty_state(x_BTM)
         x_BTM = x_BTM if pads is None else x_BTM * pads.real
         layers = self.in_proj_qkv, self.in_proj_z, self.in_proj_b, self.in_proj_a
-        qkv, z, b, a = kernels.project(x_BTM, *(layer.weight for layer in layers))
+        projected = kernels.project(x_BTM, *(layer.weight for layer in layers))
+        if cut:
+            before, midway = self._mixed([y[:, :cut] for y in projected], state, ends=True)
+            after, end = self._mixed([y[:, cut:] for y in projected], midway, ends=True)
+            o, state = torch.cat((before, after), dim=1), replace(end, midway=midway)
+        else:
+            o, state = self._mixed(projected, state)
+        return kernels.project(o[:, rows], self.out_proj.weight)[0], state
+
+    def _mixed(self, projected, state: DeltaState, ends: bool = False) -> tuple[Tensor, DeltaState]:
         weights = kernels.MixWeights(self.conv1d.weight, self.A_log, self.dt_bias, self.norm.weight)
-        o, columns, states = kernels.delta_mix(
-            qkv, z, b, a, weights, self.norm.eps, self.key_heads, state.conv, state.recurrent
-        )
-        return kernels.project(o[:, rows], self.out_proj.weight)[0], self._kept(columns, states)
+        how = weights, self.norm.eps, self.key_heads
+        o, *kept = kernels.delta_mix(*projected, *how, state.conv, state.recurrent, ends)
+        return o, self._kept(*kept)
 
     def _kept(self, columns: Tensor, states: tuple[Tensor, ...]) -> DeltaState:
         """The state after the last token; after few tokens, the states on the way as well."""

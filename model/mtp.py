@@ -25,9 +25,8 @@ class MultiTokenPredictor(nn.Module):
         self.fc = nn.Linear(2 * config.hidden_size, config.hidden_size, bias=False)
         self.pre_fc_norm_embedding = RMSNorm(*norm)
         self.pre_fc_norm_hidden = RMSNorm(*norm)
-        self.layers = nn.ModuleList(
-            DecoderLayer(config, "full_attention") for _ in range(config.mtp_num_hidden_layers)
-        )
+        blocks = range(config.mtp_num_hidden_layers)
+        self.layers = nn.ModuleList(DecoderLayer(config, "full_attention") for _ in blocks)
         self.norm = RMSNorm(*norm)
         self.rotary = RotaryEmbedding(config)
 

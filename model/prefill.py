@@ -1,7 +1,8 @@
 """A prompt on its way through the network, chunk by chunk, from the longest prefix whose state is known.
 
-Chunks end where a later prompt is likely to branch off, so that the state there can be kept: where this
-prompt left an earlier one, after a message, and where the turn begins that the model is to write.
+The state is kept where a later prompt is likely to branch off: where this prompt left an earlier one, after a
+message, and where the turn begins that the model is to write. Chunks end there, but for the last such place
+of the prompt: behind it are few tokens, and on a GPU a forward of few takes as long as one of hundreds.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from .speculation import DraftState
 from .vlm import VisionLanguageModel
 
 RUN_TOKENS = 4096  # in one forward: bounds the memory of a long prompt
+WORTH = 64  # tokens: a state that saves a later prompt fewer is not worth a forward that ends there
 
 Encode = Callable[[Picture], VisionFeatures]
 
@@ -75,7 +77,9 @@ class Prefill:
         self.snapshot = prefixes.longest(self.key[:-1])
         if self.snapshot:
             self.start = self.position = self.snapshot.cache.length
-        self._cuts.add(prefixes.branch(self.key))
+        branch = prefixes.branch(self.key)
+        if branch - self.start >= WORTH:
+            self._cuts.add(branch)
 
     def run(self, encode: Encode) -> Tensor:
         """All of it at once: the logits [V] after the prompt."""
@@ -86,31 +90,39 @@ class Prefill:
 
     def advance(self, tokens: int, encode: Encode, drafts: bool = False) -> None:
         """Compute a chunk of at most so many tokens. `drafts`: the prediction head reads along."""
-        begin, end = self.position, self._end(tokens)
+        begin, (end, cut) = self.position, self._end(tokens)
         if self.snapshot is None:
             draft = DraftState.empty(self.model) if drafts else None
             self.snapshot = Snapshot(self.model.empty_cache(), draft)
         cache, draft = self.snapshot.cache, self.snapshot.draft
         positions = self.positions[..., begin:end]
         x, taps = self.model.embed(self.ids[:, begin:end], self._features(begin, end, encode))
-        hidden = self.model.language_model(x, positions, cache, taps, ALL if draft else LAST)
-        if draft:
-            draft.read(self.model, x, hidden, positions)
+        hidden = self.model.language_model(x, positions, cache, taps, ALL if draft else LAST, cut)
+        for part in (slice(0, cut), slice(cut, None)) if cut else (ALL,):
+            if draft:
+                draft.read(self.model, x[:, part], hidden[:, part], positions[..., part])
+            if cut and part.stop and self._prefixes is not None:
+                self._prefixes.add(
+                    self.key[: begin + cut], Snapshot(cache.split_off(end - begin - cut), draft)
+                )
         self.position = end
         if self.done:
             self.logits = self.model.logits(hidden[0, -1])
         elif self._prefixes is not None:
             self._prefixes.add(self.key[:end], self.snapshot)
 
-    def _end(self, tokens: int) -> int:
-        """Where the next chunk ends: at a cut, after the last message within reach, or as far as it goes."""
+    def _end(self, tokens: int) -> tuple[int, int]:
+        """Where the next chunk ends: at a cut, after the last message within reach, or as far as it goes. And
+        after how many of its tokens the state is kept on the way, 0 for nowhere."""
         begin, limit = self.position, min(self.position + tokens, self.length)
-        cuts = [at for at in self._cuts if begin < at < limit]
+        cuts = sorted(at for at in self._cuts if begin < at < limit)
+        if limit == self.length and len(cuts) == 1 and self._prefixes is not None:
+            return limit, cuts[0] - begin
         if cuts:
-            return min(cuts)
+            return cuts[0], 0
         if limit == self.length:
-            return limit
-        return max((at for at in self._messages if begin < at <= limit), default=limit)
+            return limit, 0
+        return max((at for at in self._messages if begin < at <= limit), default=limit), 0
 
     def _features(self, begin: int, end: int, encode: Encode) -> VisionFeatures | None:
         """Those of the visual tokens in [begin, end)."""

@@ -118,8 +118,13 @@ class Limits:
     running: int = 8  # sequences that decode together
     waiting: int = 64  # requests in the queue; the next is refused
     pictures: int = 256  # in one prompt
-    chunk_tokens: int = 512  # of prefill between two steps of the others
+    chunk_tokens: int | None = None  # of prefill between two steps of the others; None: `Limits.chunk`
     memory_bytes: int | None = None  # for the states of running sequences
     prefix_bytes: int | None = None  # for states that may be used again
     picture_bytes: int = 256 * 2**20  # for visual tokens that may be used again
     sent_bytes: int = 128 * 2**20  # for the pixels of pictures that clients send again and again
+
+    def chunk(self, device: str) -> int:
+        """Tokens of prefill between two steps of the others. On a GPU a forward of few takes as long as one
+        of hundreds: there the chunks are larger by default."""
+        return self.chunk_tokens or (2048 if device == "cuda" else 512)

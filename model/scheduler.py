@@ -105,7 +105,7 @@ class Scheduler:
     def _read(self, sequence: Sequence) -> None:
         """A chunk of its prompt; then the next prompt has its turn."""
         alone = len(self._reading) + len(self._running) + len(self._waiting) == 1
-        chunk = self.limits.chunk_tokens * (ALONE if alone else 1)
+        chunk = self.limits.chunk(self.model.device.type) * (ALONE if alone else 1)
         try:
             with _Clock(sequence, "prefill"):
                 sequence.prefill.advance(chunk, partial(self._encode, sequence), self.guesses > 0)

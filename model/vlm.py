@@ -46,12 +46,9 @@ class VisionLanguageModel(nn.Module):
         return self.visual(pixel_values, grid_thw)
 
     def forward(
-        self,
-        input_ids: Tensor,
-        positions: Tensor,
-        cache: HybridCache | None = None,
+        self, input_ids: Tensor, positions: Tensor, cache: HybridCache | None = None,
         features: VisionFeatures | None = None,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """Hidden states [B, T, D] after the final norm; `cache`, when given, advances by T.
 
         input_ids [B, T]; positions [3, B, T]; `features` fill the visual tokens of input_ids in order.
@@ -60,9 +57,7 @@ class VisionLanguageModel(nn.Module):
         x_BTD, taps = self.embed(input_ids, features)
         return self.language_model(x_BTD, positions, cache or self.empty_cache(), taps)
 
-    def embed(
-        self, input_ids: Tensor, features: VisionFeatures | None = None
-    ) -> tuple[Tensor, Sequence[Tensor]]:
+    def embed(self, input_ids: Tensor, features: VisionFeatures | None = None) -> tuple[Tensor, Sequence]:
         """Embeddings [B, T, D] with the visual tokens in their places, and the DeepStack taps likewise."""
         x_BTD = self.language_model.embed_tokens(input_ids)
         if features is None:

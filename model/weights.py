@@ -34,11 +34,9 @@ BAR_FROM_BYTES = 2**30
 
 
 def load_model(
-    path: str | Path,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype | None = None,
+    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None,
     quantise: Kind | None = None,
-) -> VisionLanguageModel:
+) -> VisionLanguageModel:  # fmt: skip
     """The network of a checkpoint (folder, hub id or "builtin"), in evaluation mode, without gradients.
 
     `dtype` None keeps the checkpoint's own. `quantise` "int8" or "int4" keeps the large matrices as integers,

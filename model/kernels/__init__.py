@@ -92,10 +92,11 @@ def delta_rule(
 
 def delta_mix(
     qkv: Tensor, z: Tensor, b: Tensor, a: Tensor, weights: MixWeights, eps: float, key_heads: int,
-    window: Tensor, state: Tensor,
+    window: Tensor, state: Tensor, ends: bool = False,
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:  # fmt: skip
-    """A DeltaNet layer between its projections; few tokens leave the state after each of them."""
-    each = qkv.shape[1] <= SHORT
+    """A DeltaNet layer between its projections. Few tokens leave the state after each of them, unless the one
+    at the end is enough (`ends`)."""
+    each = qkv.shape[1] <= SHORT and not ends
     arguments = (qkv, z, b, a, weights, eps, key_heads, window, state, each)
     if native.fits_mix(state, weights.conv) and native.takes(qkv, *weights):
         return native.delta_mix(*arguments)

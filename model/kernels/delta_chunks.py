@@ -6,8 +6,8 @@ Three kernels each way. `_solve` makes of every chunk alone what the recurrence 
 where they are read, so nothing but the inputs and fp32 tiles of one chunk ever reaches memory. Arithmetic is
 fp32 (log decays fp64); matrix products follow `torch.get_float32_matmul_precision`.
 
-Shapes: B batch, T tokens, H value heads, of which GROUP share a key head, K key dim, V value dim, N chunks of C
-tokens. Tiles are named after what they hold; `d` is the gradient of.
+Shapes: B batch, T tokens, H value heads, of which GROUP share a key head, K key dim, V value dim, N chunks of
+C tokens. Tiles are named after what they hold; `d` is the gradient of.
 
 Backward. With T = (I + A)^-1, u = T X1, w = T X2: dX = T^T d(u, w), dA = -(dX1 u^T + dX2 w^T) strictly
 lower, since T^T dT T^T = (T^T du)(T X1)^T + (T^T dw)(T X2)^T. A decay e^(g_i - g_j) gives its row what it

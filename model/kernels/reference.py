@@ -147,13 +147,8 @@ def delta_rule_steps(
     """`delta_rule_recurrent` that returns the state after every token."""
     batch, heads = state.shape[:2]
     q, k, v32, g, beta = (x.flatten(0, 1) for x in _prepare(q, k, v, g, beta))  # [B * H, T, ...]
-    decay, beta, state, out, states = (
-        g.exp()[..., None, None],
-        beta[..., None, None],
-        state.flatten(0, 1),
-        [],
-        [],
-    )
+    decay, beta, state = g.exp()[..., None, None], beta[..., None, None], state.flatten(0, 1)
+    out, states = [], []
     for t in range(v.shape[1]):
         k_t = k[:, t : t + 1]
         state = state * decay[:, t]

@@ -182,3 +182,23 @@ def test_the_last_token_alone_equals_the_last_of_all(pair: Pair, tokens: int):
                     assert (ours - expected).abs().max() < 1e-5
     finally:
         decoder.layers = torch.nn.ModuleList(layers)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("cut", [1, 5, 64, 70])
+def test_the_state_on_the_way_equals_the_state_at_an_end(hybrid: Pair, cut: int):
+    """A forward that keeps it is one forward, and goes on as if nothing had been kept."""
+    prompt, decoder = tiny.prompt([], 1, 75), hybrid.ours.language_model
+    whole, halves = hybrid.ours.empty_cache(), hybrid.ours.empty_cache()
+    x, places = decoder.embed_tokens(prompt), torch.arange(75).expand(3, 1, -1)
+    out = decoder(x, places, whole, cut=cut)
+    first = decoder(x[:, :cut], places[..., :cut], halves)
+    kept, expected = whole.split_off(75 - cut), halves.fork()
+    second = decoder(x[:, cut:], places[..., cut:], halves)
+    assert (kept.length, whole.length) == (cut, 75)
+    assert difference(out, torch.cat((first, second), dim=1)) < hybrid.tolerance
+    step, at = tiny.prompt([], 1, 2, 4), torch.arange(2).expand(3, 1, -1)
+    for ours, theirs, length in ((kept, expected, cut), (whole, halves, 75)):
+        got, wanted = (hybrid.ours(step, at + length, cache) for cache in (ours, theirs))
+        assert difference(got, wanted) < hybrid.tolerance
+    assert all(state.midway is None for state in whole.layers if hasattr(state, "midway"))

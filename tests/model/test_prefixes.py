@@ -94,7 +94,7 @@ def test_one_agent_needs_one_buffer(hybrid: Pair):
     for n in range(1, 7):
         tokens(engine, turns(n), 6)
     buffers = set(engine.prefixes._shared)
-    assert len(engine.prefixes) > 6
+    assert len(engine.prefixes) >= 6
     assert len(buffers) <= 2, "the first snapshot still holds what the network gave"
 
 
