@@ -29,7 +29,11 @@ def make_page(seed: int, split: str, index: int, is_full: bool = False) -> Page:
     body = layout(b)
     while not b.elements:
         body += layout(b)
-    over = rng.choices(list(OVERLAYS), list(OVERLAYS.values()))[0](b) if b.chance(0.0 if is_full else 0.1) else ""
+    over = (
+        rng.choices(list(OVERLAYS), list(OVERLAYS.values()))[0](b)
+        if b.chance(0.0 if is_full else 0.1)
+        else ""
+    )
     scroll = 0.0 if over or b.chance(0.6) else rng.random()
     css = theme_css(theme, b, f"#p{index}")
     inner = f'<div style="zoom:{theme.zoom}">{body}</div>' if theme.zoom != 1 else body
