@@ -1,6 +1,7 @@
 """How people ask for things: draws from the phrasebook, with quotes, capitals, slips of the finger, and joins.
 
-Some phrasings belong to the held-out split only, so that evaluation also measures language never trained on.
+Some phrasings belong to the held-out split only, so that evaluation also measures language never trained on. In
+training, now and then, a verb is one that nobody uses so: what it must mean, the rest of the sentence says.
 """
 
 import functools
@@ -8,10 +9,12 @@ import random
 import re
 
 from .manner import AFTER, BEFORE, COUNTS, FRAMES, IMPERATIVES, ORDERS
-from .phrasebook import BOOK, CLOSERS, FORM, JOINS, NOUNS, OPENERS, ORDINALS, PAIR, WITH
+from .phrasebook import BOOK, CLOSERS, FORM, JOINS, NOUNS, OPENERS, ORDINALS, PAIR, STRANGE, WITH
+from .words import is_held_out, word_list
 
 QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "“{}”"]
 GOES = ("link", "tab", "page", "menu", "section")  # people go to them as often as they click them
+STRANGE_SHARE = 0.12  # of phrasings whose intent has some
 Template = tuple[str | tuple[str, ...], ...]
 
 
@@ -22,6 +25,16 @@ def parse(template: str) -> Template:
     return tuple(tuple(p.split("|")) if i % 2 else p for i, p in enumerate(pieces))
 
 
+@functools.cache
+def strange_verbs() -> tuple[str, ...]:
+    """Words that stand for verbs, none of them of a phrasing that training must not see."""
+    unseen = set(re.findall("[a-z]+", " ".join(t for _, held_out in BOOK.values() for t in held_out)))
+    words = word_list() or tuple(
+        a + b for a in "bra clo fin gru ste vo".split() for b in "b ck ll nk p st".split()
+    )
+    return tuple(w for w in words if w.islower() and len(w) < 9 and w not in unseen and not is_held_out(w))
+
+
 class Phrases:
     """Draws phrasings from one random stream; `held_out` adds the phrasings that training never sees."""
 
@@ -30,6 +43,8 @@ class Phrases:
 
     def say(self, intent: str, **parts: str) -> str:
         train, unseen = BOOK[intent]
+        if not self.held_out and intent in STRANGE and self.rng.random() < STRANGE_SHARE:
+            return self.fill(STRANGE[intent], v=self.rng.choice(strange_verbs()), **parts)
         return self.fill(unseen if self.held_out and self.rng.random() < 0.35 else train, **parts)
 
     def fill(self, templates: list[str], **parts: str) -> str:

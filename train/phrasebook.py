@@ -48,7 +48,9 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "[I want|I need|we want] {x}[ ticked| checked| selected|]",
          "[see to it|ensure|check] that {x} is [ticked|on|selected]",
          "[a tick|a check mark|a tick mark] at {x}[, please|]",
-         "{x}: [yes|on|ticked]"],
+         "{x}: [yes|on|ticked]",
+         "{x} [gets|needs|wants] a [tick|check|check mark]", "[keep|I'd like] {x} [ticked|checked|on]", "[flag|cross|mark off] {x}",
+         "[do not forget|remember] the [tick|check mark] at {x}", "yes to {x}"],
         ["let {x} be ticked", "have {x} checked", "add a tick to {x}"],
     ),
     "untick": (
@@ -59,15 +61,20 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "[I do not want|I don't want|we don't need] {x}[ ticked| checked|]",
          "[see to it|ensure] that {x} is [off|not ticked|not selected]",
          "[no|without a] tick at {x}[, please|]",
-         "{x}: [no|off|not ticked]"],
+         "{x}: [no|off|not ticked]",
+         "[keep|I'd like] {x} [unticked|unchecked|off]", "{x} [gets|needs|wants] no [tick|check|check mark]", "no to {x}"],
         ["{x} must be left unticked", "have {x} unchecked"],
     ),
     "switch_on": (
-        ["[turn|switch] on {x}", "[turn|switch] {x} on", "[enable|activate] {x}", "set {x} to on", "make sure {x} is [on|enabled|active]"],
+        ["[turn|switch] on {x}", "[turn|switch] {x} on", "[enable|activate] {x}", "set {x} to on", "make sure {x} is [on|enabled|active]",
+         "[flip|move|slide|put] {x} [to|into] [on|the on position]", "{x} [should|must] be [on|enabled|active]", "{x}: [on|yes|active]",
+         "[I want|I need|we need|I'd like] {x} [on|enabled|active|to be on]", "[start|use|allow|permit] {x}"],
         ["{x} has to be on", "get {x} switched on"],
     ),
     "switch_off": (
-        ["[turn|switch] off {x}", "[turn|switch] {x} off", "[disable|deactivate] {x}", "set {x} to off", "make sure {x} is [off|disabled]"],
+        ["[turn|switch] off {x}", "[turn|switch] {x} off", "[disable|deactivate] {x}", "set {x} to off", "make sure {x} is [off|disabled]",
+         "[flip|move|slide|put] {x} [to|into] [off|the off position]", "{x} [should|must] be [off|disabled|inactive]", "{x}: [off|no|inactive]",
+         "[I want|I need|we need|I'd like] {x} [off|disabled|to be off]", "[stop|forbid|shut off] {x}", "I [do not|don't] want {x} on"],
         ["{x} has to be off", "get {x} switched off"],
     ),
     "ticks": (
@@ -111,7 +118,12 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "[complete|fill out] {x} [with|using] {t}",
          "{t} [is|as] the {n}",
          "[give|state|note down] {t} as [your |the |]{n}",
-         "[I want|I'd like] {x} to [be|say|read] {t}"],
+         "[I want|I'd like] {x} to [be|say|read] {t}",
+         "[record|register|save|place|drop|stick|jot down|punch in|log] {t} [in|into|under|at|for] {x}",
+         "{x} [gets|takes|needs|wants|shall have] {t}", "what [goes|belongs] in {x} is {t}", "{t} for {x}",
+         "[under|at|beside|for] {n}[,|] [say|write|give|state] {t}", "{x} = {t}", "{n} -> {t}",
+         "[see to it|take care] that {x} [reads|shows|holds|contains] {t}",
+         "the [text|value|entry|content] of {x} [should be|is to be|will be|must be] {t}"],
         ["key {t} into {x}", "let {x} be {t}", "make {x} say {t}", "pop {t} into {x}"],
     ),
     "type_enter": (
@@ -153,7 +165,9 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "[open|use] {x} and [choose|take|pick|click] {q}",
          "[I want|I'd like|we need|take] {q} [for|as] [the |]{n}",
          "{n}: {q}",
-         "[have|get] {q} [selected|chosen] [in|for] {x}"],
+         "[have|get] {q} [selected|chosen] [in|for] {x}",
+         "{x} [should|must] [say|read|hold] {q}", "[under|at|for] {n}[,|] [take|choose|pick] {q}", "{q} for {x}",
+         "[look for|find] {q} in {x} and [take|choose|pick] it", "the [choice|entry|option] in {x} is {q}"],
         ["{q} is what I want for {n}", "let {x} show {q}"],
     ),
     "choose": (
@@ -162,7 +176,8 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "{x}, [please|that one]",
          "[opt for|decide on|settle on|prefer] {x}",
          "it [should|must|has to] be {x}",
-         "[have|get] {x} [chosen|selected|picked]"],
+         "[have|get] {x} [chosen|selected|picked]",
+         "{x} is [what|the one] [I want|we need|I prefer]", "of these, {x}", "[my|our] choice is {x}", "{x} [will|shall] do"],
         ["{x} is the right one, choose it"],
     ),
     "double": (
@@ -421,6 +436,14 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
 }  # fmt: skip
 
 # noun phrases for elements, by role; {q} is the name
+# With a verb that says nothing.
+STRANGE = {
+    "type": ["{v} {t} [into|in|under|at|to|onto] {x}", "{v} {t} [into|in] {x}", "[please|now|just] {v} {t} into {x}", "{v} {x} with {t}",
+             "[let|make|have] {x} {v} {t}", "{v} {t} as [the |]{n}", "{v} [the text|the words|the value] {t} in {x}", "{t} is to {v} [in|into] {x}"],
+    "click": ["{v} {x}", "{v} on {x}", "[give|do] {x} a {v}", "{v} {x} [once|for me|now]", "[have|get] {x} {v}ed"],
+    "pick": ["{v} {q} [in|from|under] {x}", "{v} {x} to {q}", "[let|make|have] {x} {v} {q}", "{v} {q} as [the |]{n}"],
+    "choose": ["{v} {x}", "[let|have] it {v} {x}"],
+}  # fmt: skip
 NOUNS: dict[str, list[str]] = {
     "button": ["{q}", "{q}", "the {q} button", "the {q} button", "the button {q}", "button {q}", "the button [labeled|labelled|named|called|marked] {q}",
                "the button [that says|saying|with the text|reading] {q}", "the {q} control", "the one that says {q}", "the button with {q} on it"],

@@ -55,15 +55,18 @@ def test_the_character_map_reads_the_names_of_elements(scenes):
 
 
 def test_named_turns_go_through_everything_visible(scenes):
+    found = total = 0
     for scene in scenes:
         writer = TaskWriter(scene, random.Random(3), "train")
         turns = writer.named(len(writer.visible))
         aimed = {turn.box for turn in turns if turn.box}
         boxes = {
             scene.boxes[e.id] for e in writer.visible if e.role != "slider"
-        }  # of those a part is aimed at
+        }  # of those, a part is aimed at
         # the second step of a search presses a key, and what is as it should be needs no click
-        assert len(aimed & boxes) >= 0.75 * len(boxes) - 1
+        assert len(aimed & boxes) >= 0.5 * len(boxes) - 1
+        found, total = found + len(aimed & boxes), total + len(boxes)
+    assert found > 0.85 * total
 
 
 @pytest.mark.parametrize("make", [TaskWriter.turns, TaskWriter.named])

@@ -1,7 +1,7 @@
 """Clauses about one element: to click it, or double-click, right-click, hover over it; to turn it on or off."""
 
 from ..pages.concepts import CONCEPTS
-from ..pages.page import Element
+from ..pages.page import Element, Shelf
 from ..phrasebook import CONCEPT
 from .clause import Clause, Step, aim
 from .references import refer
@@ -83,20 +83,25 @@ def with_other_button(see: Sight, element: Element) -> Clause:
 
 def by_concept(see: Sight, element: Element) -> Clause | None:
     """By what it is for: "check out". Only where nothing else on the screen could be meant."""
-    concept = element.concept
+    concept, widgets = element.concept, see.scene.page.widgets
     labels = {label.lower() for label in CONCEPTS[concept]}
     meant = [e for e in see.glimpsed if e.concept == concept or e.name.lower() in labels]
     if len(meant) == 1:
         text = see.say.fill(CONCEPT[concept])
         if concept == "cart" and element.context and see.chance(0.6):
             text = see.say.fill(CONCEPT["cart_of"], c=see.say.quote(see.say.cased(element.context)))
-        if concept == "cart" and see.chance(0.25):
+        if concept == "cart" and see.chance(0.25) and not any(isinstance(w, Shelf) for w in widgets):
             text = see.say.fill(CONCEPT["cart_nth"], o="first")
         return Clause(text, step=click_step(see, element), told=True, kind=element.role)
     if concept != "cart" or any(e.concept != "cart" for e in meant) or len(see.twins(element)) != len(meant):
         return None
-    if see.chance(0.5) or not see.in_context(element):
+    seen = [e.id for e in see.twins(element)]
+    shelf = next((w.buttons for w in widgets if isinstance(w, Shelf) and element.id in w.buttons), seen)
+    counts_alike = shelf[: len(seen)] == seen  # as things are listed and as they lie on the screen
+    if counts_alike and (see.chance(0.5) or not see.in_context(element)):
         text = see.say.fill(CONCEPT["cart_nth"], o=see.ordinal(element))
+    elif not see.in_context(element):
+        return None
     else:
         text = see.say.fill(CONCEPT["cart_of"], c=see.say.quote(see.say.cased(element.context)))
     return Clause(text, step=click_step(see, element), told=True, kind=element.role)
