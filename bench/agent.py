@@ -37,17 +37,26 @@ def main() -> None:
     contestants = [name for name in CONTESTANTS if name in options.only.split(",")]
     interpreters = {name: python_of(name) for name in contestants}
     runs: dict[tuple[str, str], list[dict]] = {}
-    with serve() as address:
-        for round_ in range(options.rounds):
-            for index, page in enumerate(PAGES):
-                for name in (it for it in contestants if interpreters[it]):
+    plays = [
+        (r, i, page, name)
+        for r in range(options.rounds)
+        for i, page in enumerate(PAGES)
+        for name in contestants
+    ]
+    try:
+        with serve() as address:
+            for round_, index, page, name in plays:
+                if interpreters[name]:
                     console.print(f"[dim]round {round_ + 1}: {page.name}: {name}[/dim]")
                     run = play(name, str(interpreters[name]), f"{address}/{index}", options.steps)
                     runs.setdefault((page.name, name), []).append(run)
-    rows = [summarise(page, name, found) for (page, name), found in runs.items()]
-    show(rows, options)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", "utf-8")
+    finally:  # an interrupt shows what there is
+        rows = [summarise(page, name, found) for (page, name), found in runs.items()]
+        show(rows, options)
+        told = {"machine": machine(), "rows": rows}
+        if options.json:
+            options.json.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+        print(json.dumps(told))
 
 
 def play(name: str, python: str, url: str, steps: int) -> dict:
