@@ -50,9 +50,10 @@ class GatedDeltaNet(nn.Module):
 
     def _mixed(self, projected, state: DeltaState, ends: bool = False) -> tuple[Tensor, DeltaState]:
         weights = kernels.MixWeights(self.conv1d.weight, self.A_log, self.dt_bias, self.norm.weight)
-        how = weights, self.norm.eps, self.key_heads
-        o, *kept = kernels.delta_mix(*projected, *how, state.conv, state.recurrent, ends)
-        return o, self._kept(*kept)
+        qkv, z, b, a = projected
+        before = weights, self.norm.eps, self.key_heads, state.conv, state.recurrent
+        o, columns, states = kernels.delta_mix(qkv, z, b, a, *before, ends=ends)
+        return o, self._kept(columns, states)
 
     def _kept(self, columns: Tensor, states: tuple[Tensor, ...]) -> DeltaState:
         """The state after the last token; after few tokens, the states on the way as well."""

@@ -28,7 +28,8 @@ class SparseMoE(nn.Module):
             layers = mlp.gate_proj, mlp.up_proj, mlp.down_proj, self.shared_expert_gate
             shared = tuple(layer.weight for layer in layers)
         gate_up, down = self.experts.gate_up_proj, self.experts.down_proj
-        return kernels.mixture(x_ND, *self.gate(x_ND), gate_up, down, shared).view_as(x)
+        shares, chosen = self.gate(x_ND)
+        return kernels.mixture(x_ND, shares, chosen, gate_up, down, shared).view_as(x)
 
 
 class Router(nn.Module):

@@ -72,6 +72,6 @@ def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tens
     sizes: dict[str, Any] = {"OFFSET": offset != 0, "D": dim, "R": cos.shape[-1], "BLOCK_H": padded(heads)}
     strides = x.stride()[:3]
     _rotate_heads[(tokens, batch)](
-        x, weight, cos.contiguous(), sin.contiguous(), y, tokens, heads, *strides, eps, **sizes
+        x, weight, cos.contiguous(), sin.contiguous(), y, tokens, heads, *strides, eps=eps, **sizes
     )
     return y
