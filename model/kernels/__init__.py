@@ -109,7 +109,7 @@ def delta_mix(
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
     if _many_in_triton(x, weight):
-        return _triton("heads_many").rms_norm(x, weight, eps, offset)
+        return _triton("step_linear").rms_norm(x, weight, eps, offset, overlap=False)
     rule = native.rms_norm if native.takes(x, weight) else reference.rms_norm
     return rule(x, weight, eps, offset)
 

@@ -1,4 +1,4 @@
-"""Triton: norms of many tokens in one pass; heads of queries and keys, normalised and turned, in one as well.
+"""Triton: heads of queries and keys of many tokens, normalised and turned in one pass.
 
 Without gradients; same meanings as in `reference.py`. Shapes: B batch, T tokens, H heads of D dims, R of
 which turn.
@@ -6,21 +6,11 @@ which turn.
 
 from typing import Any
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import normalise, padded
-
-
-@triton.jit
-def _rms_norm(p_x, p_w, p_y, D, eps, OFFSET: tl.constexpr, BLOCK_D: tl.constexpr):
-    o_d, o_row = tl.arange(0, BLOCK_D), tl.program_id(0).to(tl.int64) * D
-    b_w = tl.load(p_w + o_d, o_d < D, 0.0).to(tl.float32)
-    b_x = tl.load(p_x + o_row + o_d, o_d < D, 0.0).to(tl.float32)
-    b_y = normalise(b_x, b_w, D, eps, OFFSET, p_x.dtype.element_ty)
-    tl.store(p_y + o_row + o_d, b_y.to(p_y.dtype.element_ty), o_d < D)
+from .launch import padded
 
 
 @triton.jit
@@ -53,15 +43,6 @@ def _rotate_heads(p_x, p_w, p_cos, p_sin, p_y, T, H, s_b, s_t, s_h, eps, OFFSET:
     b_y = b_x * b_cos[None, :] + b_other * tl.where(is_left, -b_sin, b_sin)[None, :]
     p_out = p_y + ((i_b * H + o_h[:, None]) * T + i_t) * D + o_d[None, :]
     tl.store(p_out, b_y.to(p_y.dtype.element_ty), inside)
-
-
-def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
-    """See `reference.rms_norm`."""
-    x, dim = x.contiguous(), x.shape[-1]
-    y = torch.empty_like(x)
-    sizes: dict[str, Any] = {"OFFSET": offset != 0, "BLOCK_D": padded(dim)}
-    _rms_norm[(x.numel() // dim,)](x, weight, y, dim, eps, **sizes)
-    return y
 
 
 def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tensor, sin: Tensor) -> Tensor:

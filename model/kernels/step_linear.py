@@ -58,11 +58,12 @@ def _rms_norm(p_x, p_norm, p_y, D, eps, OFFSET: tl.constexpr, BLOCK_D: tl.conste
     tl.store(p_y + o_row + o_d, b_y.to(p_y.dtype.element_ty), o_d < D)
 
 
-def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
-    """See `reference.rms_norm`."""
-    y, dim = torch.empty_like(x), x.shape[-1]
+def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float, overlap: bool = True) -> Tensor:
+    """See `reference.rms_norm`. `overlap` is for the passes of a step."""
+    x, dim = x.contiguous(), x.shape[-1]
+    y, how = torch.empty_like(x), options(x) if overlap else {"OVERLAP": False}
     sizes = {"OFFSET": offset != 0, "BLOCK_D": padded(dim)}
-    _rms_norm[(x.numel() // dim,)](x, weight, y, dim, eps, **sizes, **options(x))
+    _rms_norm[(x.numel() // dim,)](x, weight, y, dim, eps, **sizes, **how)
     return y
 
 
