@@ -4,6 +4,8 @@ A matrix is read once, at the speed of memory; nothing else here is large. Same 
 `step_reference.py`. Shapes: B rows, D in, N out.
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -61,7 +63,8 @@ def _rms_norm(p_x, p_norm, p_y, D, eps, OFFSET: tl.constexpr, BLOCK_D: tl.conste
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float, overlap: bool = True) -> Tensor:
     """See `reference.rms_norm`. `overlap` is for the passes of a step."""
     x, dim = x.contiguous(), x.shape[-1]
-    y, how = torch.empty_like(x), options(x) if overlap else {"OVERLAP": False}
+    y = torch.empty_like(x)
+    how: dict[str, Any] = options(x) if overlap else {"OVERLAP": False}
     sizes = {"OFFSET": offset != 0, "BLOCK_D": padded(dim)}
     _rms_norm[(x.numel() // dim,)](x, weight, y, dim, eps, **sizes, **how)
     return y
