@@ -97,10 +97,12 @@ class Scheduler:
                     self._batches.clear()
                 if self._spare_bytes - self._batches.nbytes < sequence.nbytes:
                     return
-                self._waiting.popleft()
+                self._reading.append(self._waiting.popleft())
             sequence.timings["queue"] = time.perf_counter() - sequence.born
-            sequence.prefill.resume(self.prefixes)
-            self._reading.append(sequence)
+            try:
+                sequence.prefill.resume(self.prefixes)
+            except Exception as error:
+                self._fail([sequence], error)
 
     def _read(self, sequence: Sequence) -> None:
         """A chunk of its prompt; then the next prompt has its turn."""
@@ -111,8 +113,8 @@ class Scheduler:
                 sequence.prefill.advance(chunk, partial(self._encode, sequence), self.guesses > 0)
             self._reading.rotate(-1)
             if sequence.prefill.done:
+                self._running.append(sequence)  # first there, so that who counts always finds it
                 self._reading.remove(sequence)
-                self._running.append(sequence)
                 sequence.begin()
                 self._drop_finished([sequence])
         except Exception as error:
