@@ -30,9 +30,7 @@ HARMLESS = {
     *("is_encoder_decoder", "problem_type", "id2label", "label2id", "mamba_ssm_dtype"),
     *("language_model_only", "_attn_implementation", "experts_implementation"),
 }
-ROPE_KEYS = {
-    *("rope_type", "type", "rope_theta", "partial_rotary_factor", "mrope_section", "mrope_interleaved"),
-}
+ROPE_KEYS = {"rope_type", "type", "rope_theta", "partial_rotary_factor", "mrope_section", "mrope_interleaved"}
 # Keys that are read or checked, each in its place, but are no fields of the dataclasses.
 HANDLED = {
     *("full_attention_interval", "rope_theta", "rope_scaling", "rope_parameters", "partial_rotary_factor"),
@@ -235,10 +233,10 @@ class ModelConfig:
 def _check_sizes(config: ModelConfig) -> None:
     """Refuse numbers that do not fit each other, before a layer is built from them."""
     text, vision = config.text, config.vision
-    linear = "linear_attention" in text.layer_types
+    kinds, taps = set(text.layer_types), vision.deepstack_visual_indexes
+    linear = "linear_attention" in kinds
     facts = {
-        f"layer_types {set(text.layer_types)}": set(text.layer_types)
-        <= {"linear_attention", "full_attention"},
+        f"layer_types {kinds}": kinds <= {"linear_attention", "full_attention"},
         f"{len(text.layer_types)} layer_types": len(text.layer_types) == text.num_hidden_layers,
         f"num_key_value_heads {text.num_key_value_heads}": _divides(
             text.num_key_value_heads, text.num_attention_heads
@@ -248,11 +246,8 @@ def _check_sizes(config: ModelConfig) -> None:
         f"num_experts_per_tok {text.num_experts_per_tok}": text.num_experts_per_tok <= text.num_experts,
         f"vision num_heads {vision.num_heads}": _divides(4 * vision.num_heads, vision.hidden_size),
         f"out_hidden_size {vision.out_hidden_size}": vision.out_hidden_size == text.hidden_size,
-        f"deepstack_visual_indexes {vision.deepstack_visual_indexes}": all(
-            0 <= i < vision.depth for i in vision.deepstack_visual_indexes
-        )
-        and sorted(set(vision.deepstack_visual_indexes)) == list(vision.deepstack_visual_indexes)
-        and len(vision.deepstack_visual_indexes) <= text.num_hidden_layers,
+        f"deepstack_visual_indexes {taps}": list(taps) == sorted({i for i in taps if 0 <= i < vision.depth})
+        and len(taps) <= text.num_hidden_layers,
     }
     wrong = [fact for fact, holds in facts.items() if not holds]
     if wrong:

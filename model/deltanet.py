@@ -26,7 +26,8 @@ class GatedDeltaNet(nn.Module):
         self.in_proj_b = nn.Linear(config.hidden_size, self.value_heads, bias=False)
         self.in_proj_a = nn.Linear(config.hidden_size, self.value_heads, bias=False)
         self.conv1d = nn.Conv1d(channels, channels, kernel, groups=channels, bias=False)
-        self.A_log = nn.Parameter(torch.empty(self.value_heads).uniform_(1, 16).log())
+        decay = torch.empty(self.value_heads, device="cpu").uniform_(1, 16)
+        self.A_log = nn.Parameter(torch.empty(self.value_heads).copy_(decay.log()))
         self.dt_bias = nn.Parameter(torch.ones(self.value_heads))
         self.norm = RMSNorm(self.value_dim, config.rms_norm_eps, offset=0.0)  # its w is plain
         self.out_proj = nn.Linear(values, config.hidden_size, bias=False)

@@ -38,7 +38,7 @@ class Router(nn.Module):
     def __init__(self, hidden_size: int, num_experts: int, top_k: int):
         super().__init__()
         self.top_k = top_k
-        self.weight = nn.Parameter(torch.randn(num_experts, hidden_size) * hidden_size**-0.5)
+        self.weight = _normal((num_experts, hidden_size), std=hidden_size**-0.5)
 
     def forward(self, x_ND: Tensor) -> tuple[Tensor, Tensor]:
         return kernels.top_experts(self.logits(x_ND), self.top_k)
@@ -52,7 +52,9 @@ class Experts(nn.Module):
 
     def __init__(self, hidden_size: int, num_experts: int, intermediate_size: int):
         super().__init__()
-        gate_up = torch.randn(num_experts, 2 * intermediate_size, hidden_size)
-        down = torch.randn(num_experts, hidden_size, intermediate_size)
-        self.gate_up_proj = nn.Parameter(gate_up * hidden_size**-0.5)
-        self.down_proj = nn.Parameter(down * intermediate_size**-0.5)
+        self.gate_up_proj = _normal((num_experts, 2 * intermediate_size, hidden_size), std=hidden_size**-0.5)
+        self.down_proj = _normal((num_experts, hidden_size, intermediate_size), std=intermediate_size**-0.5)
+
+
+def _normal(shape: tuple[int, ...], std: float) -> nn.Parameter:
+    return nn.Parameter(nn.init.normal_(torch.empty(shape), std=std))

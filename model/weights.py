@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import CheckpointError
 from .checkpoint import INDEX, SINGLE, Checkpoint, some
@@ -60,7 +61,7 @@ def empty_model(
     config: ModelConfig, device: str | torch.device, dtype: torch.dtype, quantise: Kind | None = None
 ) -> VisionLanguageModel:
     """The network with uninitialised parameters: no random numbers that a checkpoint would replace."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         model = VisionLanguageModel(config)
         if quantise:
             official = config.quantization_config
@@ -69,9 +70,18 @@ def empty_model(
     def materialise(t: Tensor) -> Tensor:
         if not t.is_meta:
             return t.to(device)
-        return torch.empty_like(t, device=device, dtype=dtype if isinstance(t, nn.Parameter) else t.dtype)
+        return torch.empty(t.shape, device=device, dtype=dtype if isinstance(t, nn.Parameter) else t.dtype)
 
     return model._apply(materialise)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves new parameters as they are: drawing numbers on "meta" would load torch's compiler, in 1.5 s."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def fill(model: VisionLanguageModel, checkpoint: Checkpoint) -> None:
@@ -176,12 +186,9 @@ def _is_transposed(name: str, config: ModelConfig, checkpoint: Checkpoint) -> bo
         return False
     prefix, text = name.rpartition(".")[0], config.text
     experts, dim, width = text.num_experts, text.hidden_size, text.moe_intermediate_size
-    straight = {
-        f"{prefix}.gate_up_proj": (experts, 2 * width, dim),
-        f"{prefix}.down_proj": (experts, dim, width),
-    }
-    stored = checkpoint.stored
-    return any(name not in stored or stored[name].shape != shape for name, shape in straight.items())
+    straight = {"gate_up_proj": (experts, 2 * width, dim), "down_proj": (experts, dim, width)}
+    stored = {kind: checkpoint.stored.get(f"{prefix}.{kind}") for kind in straight}
+    return any((it := stored[kind]) is None or it.shape != shape for kind, shape in straight.items())
 
 
 def _reject_leftovers(slots: list[Slot], checkpoint: Checkpoint, model: VisionLanguageModel) -> None:
@@ -206,8 +213,7 @@ def _reject_leftovers(slots: list[Slot], checkpoint: Checkpoint, model: VisionLa
 def _check_tied(checkpoint: Checkpoint) -> None:
     """A head that is stored although config.json ties it must equal the embedding."""
     if EMBEDDING in checkpoint.names:
-        embedding = checkpoint.read(EMBEDDING)
-        head = checkpoint.read("lm_head.weight")
+        embedding, head = checkpoint.read(EMBEDDING), checkpoint.read("lm_head.weight")
         if head.shape == embedding.shape and torch.equal(head, embedding):
             return
     raise CheckpointError(
@@ -282,11 +288,8 @@ def save_model(model: VisionLanguageModel, folder: str | Path, max_shard_bytes: 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shards = _shards(model, max_shard_bytes)
-    files = (
-        [SINGLE]
-        if len(shards) == 1
-        else [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
-    )
+    files = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
+    files = [SINGLE] if len(shards) == 1 else files
     for file, shard in zip(files, shards, strict=True):
         tensors = {name: _stored(name, t, model.config).cpu().contiguous() for name, t in shard.items()}
         save_file(tensors, folder / f"{file}.part", metadata={"format": "pt"})

@@ -151,6 +151,15 @@ def test_a_start_does_not_wait_for_what_compares_pictures():
     assert run_python("-c", code).split() == []
 
 
+def test_a_model_loads_without_torchs_compiler():
+    """Which takes longer to import than the built-in model takes to load and to answer."""
+    code = (
+        "import sys; from saccade.model.engine import Engine; Engine.from_pretrained('builtin');"
+        "print(*{'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules))"
+    )
+    assert run_python("-c", code).split() == []
+
+
 def test_version_is_stated_once():
     assert saccade.__version__ == PROJECT["project"]["version"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.backends.cuda import SDPAParams, can_use_flash_attention
 from torch.nn import functional as F
-from torch.nn.attention.bias import causal_lower_right
 
 from ...vision.encoder import PLAIN
 from . import cpu, native, reference, step_reference
@@ -64,9 +64,8 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = N
     behind = visible is None and 1 < q.shape[2] < k.shape[2]
     if behind and q.device.type == "cpu" and not (q.requires_grad or k.requires_grad):
         return cpu.attention_behind_prefix(q, k, v)
-    if behind and q.is_cuda and q.dtype is not torch.float32:  # a mask would keep torch from its fast kernels
-        corner = causal_lower_right(q.shape[2], k.shape[2])
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=corner, enable_gqa=True)
+    if behind and _flash_takes(q, k, v):  # its "causal" is ours; through torch's front it would need a mask
+        return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, is_causal=True)[0]
     return reference.causal_attention(q, k, v, visible)
 
 
@@ -237,6 +236,10 @@ def _fits_prompt(x: Tensor, shares: Tensor, gate_up: Any, down: Any, *shared: An
 
 def _many_in_triton(*tensors: Tensor) -> bool:
     return tensors[0].is_cuda and has_triton() and not _wants_gradient(*tensors)
+
+
+def _flash_takes(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    return q.is_cuda and can_use_flash_attention(SDPAParams(q, k, v, None, 0.0, False, True))
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:

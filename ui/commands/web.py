@@ -95,10 +95,9 @@ def serve(
     from ..server.address import check_address
 
     check_address(host, api_key)
-    find_checkpoint(model)  # both fail before torch is loaded
+    find_checkpoint(model)
 
-    from ...model.request import Limits
-    from ..server.serve import serve
+    from ..server.serve import listening, serve
     from ..server.settings import MIB, Settings
     from ..wiring import load_engine, load_model
 
@@ -113,18 +112,21 @@ def serve(
         allow_hosts=tuple(allow_host or ()),
         browser=browser,
     )
-    limits = Limits(running=max_running, waiting=max_waiting)
     given = {"device": device, "quantise": quantise, "guesses": guesses, "threads": threads}
     given = {name: value for name, value in given.items() if value is not None}
-    engine = load_engine(model, limits=limits, **given)
-    driver = load_model(agent_model) if agent_model else None
 
     def ready(address: str) -> None:
         print(f"Saccade serves {model} at {address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
         if as_json:
             print(json.dumps({"event": "ready", "url": address, "model": model}), flush=True)
 
-    from ..server.app import create_app
+    with listening(host, port) as listener:  # before torch is loaded: what cannot be fails at once
+        from ...model.request import Limits
 
-    serve(create_app(engine, settings, driver), host, port, grace, ready, access_log)
+        limits = Limits(running=max_running, waiting=max_waiting)
+        engine = load_engine(model, limits=limits, **given)
+        driver = load_model(agent_model) if agent_model else None
+        from ..server.app import create_app
+
+        serve(create_app(engine, settings, driver), listener, grace, ready, access_log)
     return 0

@@ -17,12 +17,13 @@ from .closing import Closing
 
 
 def serve(
-    app: FastAPI, host: str, port: int, grace_s: float, ready: Callable[[str], None], access_log: bool = False
+    app: FastAPI,
+    listener: socket.socket,
+    grace_s: float,
+    ready: Callable[[str], None],
+    access_log: bool = False,
 ) -> None:
-    """Until a signal comes. `ready` hears the address once requests are answered; port 0 takes a free one.
-
-    Raises InputError when the address cannot be used.
-    """
+    """Until a signal comes. `ready` hears the address once requests are answered."""
     config = uvicorn.Config(
         app,
         log_level="info" if access_log else "warning",
@@ -30,11 +31,11 @@ def serve(
         timeout_graceful_shutdown=max(round(grace_s), 1),
         server_header=False,
     )
-    with _listening(host, port) as listener:
-        asyncio.run(Server(config, ready, app.state.closing).serve([listener]))
+    asyncio.run(Server(config, ready, app.state.closing).serve([listener]))
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Port 0 takes a free one. Raises InputError when the address cannot be used."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)

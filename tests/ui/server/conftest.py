@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from saccade.model.engine import Engine
 from saccade.ui.server.app import create_app
-from saccade.ui.server.serve import Server, _listening
+from saccade.ui.server.serve import Server, listening
 
 
 class Running:
@@ -25,7 +25,7 @@ class Running:
         self._up = threading.Event()
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
         self.server = Server(config, self._ready, app.state.closing)
-        self._listener = _listening("127.0.0.1", 0)
+        self._listener = listening("127.0.0.1", 0)
         self._thread = threading.Thread(target=self.server.run, args=([self._listener],), daemon=True)
 
     def _ready(self, address: str) -> None:
