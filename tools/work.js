@@ -1,6 +1,7 @@
-// Runs in every frame before the page's own scripts. Counts the timers, frame and idle callbacks that the page
-// has going, so that a look can wait for what comes of a click a moment later. What repeats for ever is no work:
-// a callback inherits the birth of the one that asked for it, and nothing older than a second counts.
+// Runs in every frame before the page's own scripts. Counts the timers, frame and idle callbacks and the database
+// transactions that the page has going, so that a look can wait for what comes of a click a moment later. What
+// repeats for ever is no work: a callback inherits the birth of the one that asked for it, and nothing older than
+// a second counts.
 (() => {
   const LONGEST_MS = 1000;
   const TICK_MS = 50; // an interval this short draws; a longer one polls
@@ -54,6 +55,18 @@
   uncount("clearInterval", "timer");
   uncount("cancelAnimationFrame", "frame");
   uncount("cancelIdleCallback", "idle");
+
+  const database = window.IDBDatabase?.prototype;
+  if (database) {
+    database.transaction = new Proxy(database.transaction, {
+      apply(native, self, given) {
+        const it = Reflect.apply(native, self, given);
+        births.set(it, running ?? now());
+        for (const end of ["complete", "abort"]) it.addEventListener(end, () => births.delete(it));
+        return it;
+      },
+    });
+  }
 
   addEventListener("saccade-busy", (event) => {
     for (const birth of births.values()) if (now() - birth < LONGEST_MS) return event.preventDefault();
