@@ -7,7 +7,6 @@ the agent's.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha1
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from ..tools.element import Element
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
 from ..vision.screen import same
+from ..vision.still import name_of
 from .calls import Vocabulary
 from .conditions import value_of
 from .decide import Decider, Turn
@@ -319,7 +319,7 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
 
 def fingerprint(seen: Observation) -> str:
     """Equal for pixel-identical screens."""
-    return sha1(seen.pixels.data, usedforsecurity=False).hexdigest()[:16]
+    return name_of(seen.image).hex()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

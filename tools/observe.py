@@ -15,6 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError
 from ..vision.screen import same
+from ..vision.still import Still
 from .element import Element
 from .geometry import Geometry
 from .observation import Observation, Tab
@@ -47,8 +48,10 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
     world = await tab.world()
     for _ in range(_CAPTURES):
         settled, found = await settle(world, tab.traffic, session.timeout_s)
-        image, png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
-        facts = await world.ask("saccade.facts()") or {}
+        png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
+        asked = asyncio.create_task(world.ask("saccade.facts()"))
+        image = await asyncio.to_thread(_decoded, png)  # while the page answers
+        facts = await asked or {}
         if not (facts.get("busy") or tab.traffic.busy):
             break
     tab.traffic.rest()
@@ -67,27 +70,30 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
     )
 
 
-async def _capture(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
-    """The viewport and its PNG. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
+async def _capture(cdp: CDPSession, timeout_s: float) -> bytes:
+    """The viewport as PNG. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
     options = {"format": "png", "optimizeForSpeed": True}
     try:
         answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
     except TimeoutError:
         raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
-    png = base64.b64decode(answer["data"])
+    return base64.b64decode(answer["data"])
+
+
+def _decoded(png: bytes) -> Still:
     image = Image.open(io.BytesIO(png))
-    image.load()
-    return image if image.mode == "RGB" else image.convert("RGB"), png
+    return Still.over(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-async def _capture_paper(cdp: CDPSession, timeout_s: float) -> tuple[Image.Image, bytes]:
+async def _capture_paper(cdp: CDPSession, timeout_s: float) -> bytes:
     """The PDF viewer is another process, which tells nothing: wait until it shows the same thing twice."""
     before, end = None, time.monotonic() + _PAPER_S
     while True:
-        image, png = await _capture(cdp, timeout_s)
+        png = await _capture(cdp, timeout_s)
+        image = await asyncio.to_thread(_decoded, png)
         shows = image.getcolors(_FLAT) is None
         if (before is not None and shows and same(before, image)) or time.monotonic() > end:
-            return image, png
+            return png
         before = image
         await asyncio.sleep(_PAPER_STEP_S)
 

@@ -23,18 +23,24 @@ class Still(Image.Image):
     @classmethod
     def of(cls, image: Image.Image) -> "Still":
         """A copy, so that nobody holds its pixels; a Still itself."""
-        if isinstance(image, Still):
-            return image
-        still, state = cls(), Image.Image.__getstate__(image)  # of a file, there is more to it
-        still.__setstate__(state)
-        still.readonly, still._pixels, still._name = 1, still.im, _digest(image, state[-1:])
+        return image if isinstance(image, Still) else cls.over(image.copy())
+
+    @classmethod
+    def over(cls, image: Image.Image) -> "Still":
+        """The same pixels, of a picture that its owner lets go of."""
+        image.load()
+        still = cls()
+        still.im, still._mode, still._size, still.palette = image.im, image.mode, image.size, image.palette
+        still.readonly, still._pixels = 1, still.im
         return still
 
     @property
     def name(self) -> bytes:
         """20 bytes; equal for equal pixels, whatever holds them."""
-        unchanged = self.readonly and self.im is self._pixels
-        return self._name if unchanged else _digest(self, [self.tobytes()])
+        if not (self.readonly and self.im is self._pixels):
+            return _digest(self, [self.tobytes()])
+        self._name = self._name or _digest(self, [self.tobytes()])
+        return self._name
 
     def frombytes(self, data: Any, decoder_name: str = "raw", *args: Any) -> None:
         """The one way to write that does not ask whether it may."""

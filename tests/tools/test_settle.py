@@ -23,8 +23,8 @@ WAYS = {
     "observer": "spot.style.top = spot.style.top ? '' : '5000px'",
     "database": "const t = db.result.transaction('s', 'readwrite'); t.objectStore('s').put(1, 1);"
     " t.oncomplete = show",
-    "long transaction": "const t = db.result.transaction('s', 'readwrite'), o = t.objectStore('s'); let k = 400;"
-    " const put = () => k-- && (o.put(k, k).onsuccess = put); put(); t.oncomplete = show",
+    "long transaction": "const t = db.result.transaction('s', 'readwrite'), o = t.objectStore('s');"
+    " let k = 400; const put = () => k-- && (o.put(k, k).onsuccess = put); put(); t.oncomplete = show",
     "idle": "requestIdleCallback(show)",
     "answer": "fetch('/wait?ms=60').then((it) => it.text()).then(show)",
     "answer in parts": "fetch('/wait?ms=30&then=90').then((it) => it.text()).then(show)",

@@ -39,8 +39,19 @@ def test_it_is_the_picture_and_has_its_name(make: Callable[[], Image.Image]):
 
 def test_its_pixels_are_read_once(monkeypatch: pytest.MonkeyPatch):
     still = Still.of(noise())
+    assert still.name
     monkeypatch.setattr(Still, "tobytes", lambda *_: pytest.fail("the pixels are read again"))
     assert name_of(still) == name_of(noise())
+
+
+def test_a_file_that_is_let_go_of_keeps_its_pixels():
+    image = from_file()
+    still = Still.over(image)
+    del image
+    assert still.name == fresh(noise())
+    pen = ImageDraw.Draw(marked := still.copy())
+    pen.line((0, 0, 19, 11), DARK)
+    assert still.name == fresh(still) != name_of(marked)
 
 
 def test_names_tell_pixels_sizes_and_modes_apart():
