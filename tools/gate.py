@@ -31,7 +31,7 @@ class Gate:
         self._policy = policy
         self._upstream = Upstream(upstream) if upstream else None
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._served: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
         """The address to give to the browser as its proxy; once is enough."""
@@ -41,19 +41,24 @@ class Gate:
         return f"socks5://{host}:{port}"
 
     async def close(self) -> None:
+        """Ends what is under way, too: a task that outlives its loop is reported on stderr."""
         if self._server is not None:
             self._server.close()
-        for writer in list(self._open):
-            writer.close()
+        for task in self._served:
+            task.cancel()
+        if self._served:
+            await asyncio.wait(self._served)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._served.add(task)
         try:
             await self._connect(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # either side went away: the browser shows that by itself
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # either side went away, which the browser shows by itself, or `close` did it
         finally:
-            self._open.discard(writer)
+            self._served.discard(task)
             writer.close()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,11 +73,9 @@ class Gate:
         if far is None:
             return await _reply(writer, _REFUSED if addresses else _UNREACHABLE)
         await _reply(writer, _OK)
-        self._open.add(far[1])
         try:
             await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
         finally:
-            self._open.discard(far[1])
             far[1].close()
 
     async def _far_side(self, host: str, addresses: tuple[Address, ...], port: int) -> Connection | None:

@@ -32,6 +32,7 @@ class Traffic:
     def __init__(self, page: Page) -> None:
         self._pending: set[Request | str] = set()
         self._main: set[Request] = set()
+        self._flying: set[Request] = set()  # all of them, waited for or not
         self._watched = True
         self._asked: Counter[str] = Counter()
         self._polled: set[str] = set()
@@ -86,6 +87,7 @@ class Traffic:
         self._changed.set()
 
     def _begin(self, request: Request) -> None:
+        self._flying.add(request)
         if request.is_navigation_request() and request.frame.parent_frame is None:
             self._main.add(request)
             self.watch()
@@ -106,6 +108,7 @@ class Traffic:
         return polled or request.resource_type in _BACKGROUND
 
     def _end(self, request: Request) -> None:
+        self._flying.discard(request)
         self._pending.discard(request)
         self._main.discard(request)
         self._changed.set()
@@ -122,7 +125,7 @@ class Traffic:
             return
         url, missing = self._missing[what]
         self._missing[what] = url, missing - event["dataLength"]
-        alike = [it for it in self._pending if isinstance(it, Request) and it.url == url]
+        alike = [it for it in self._flying if it.url == url]
         if missing == event["dataLength"] and len(alike) == 1:  # of several, nobody knows which it was
             self._end(alike[0])
 

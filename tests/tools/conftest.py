@@ -34,6 +34,10 @@ class Site:
             def do_GET(self) -> None:
                 site.answer(self)
 
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                site.answer(self)
+
             def log_message(self, format: str, *args: object) -> None:
                 pass
 

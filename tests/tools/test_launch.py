@@ -226,3 +226,17 @@ def commands_below(root: int) -> list[list[str]]:
         return process == root or (process in parents and descends(parents[process]))
 
     return [words for process, words in commands.items() if descends(process)]
+
+
+async def test_a_gate_that_closes_leaves_no_work_behind(site: Site):
+    """What is under way when the event loop ends would be reported on stderr."""
+    before, gate = asyncio.all_tasks(), Gate(NetworkPolicy([f"127.0.0.1:{site.port}"]))
+    port = int((await gate.start()).rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x05\x01\x00" + b"\x05\x01\x00\x01\x7f\x00\x00\x01" + site.port.to_bytes(2, "big"))
+    assert await reader.readexactly(2 + 10) == b"\x05\x00" + b"\x05\x00\x00\x01" + bytes(6)
+    assert asyncio.all_tasks() > before
+    await gate.close()
+    assert asyncio.all_tasks() == before
+    assert await reader.read() == b""
+    writer.close()

@@ -101,6 +101,19 @@ async def test_a_poll_is_soon_not_waited_for(shared: Browser, site: Site) -> Non
     assert looks[-1].seconds < 0.6
 
 
+async def test_the_answer_to_a_poll_is_not_taken_for_that_to_a_click(shared: Browser, site: Site) -> None:
+    """All of one address, as a GraphQL server has; the poll's comes while the click's is on its way."""
+    ask = "fetch('/wait?ms=500', { method: 'POST', body: 'ask' }).then(() => it.textContent = ++n)"
+    button = f"""<button style="font-size:99px" onclick="{ask}">ask</button>"""
+    body = f"{button}<h1 id=it>0</h1><script>n = 0</script>"
+    await goto(shared, site, "/poll-and-ask", body)
+    for count in range(1, 4):
+        await shared.page.evaluate("void fetch('/wait?ms=500', { method: 'POST', body: 'poll' })")
+        await shared.page.wait_for_timeout(250)
+        assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))).visible
+        assert await shared.evaluate("n") == count
+
+
 async def test_a_slow_document_is_waited_for(shared: Browser, site: Site) -> None:
     await goto(shared, site, "/slow-link", "<a style='font-size:99px' href='/wait?ms=2200'>go</a>")
     effect = await shared.execute(parse_action("left_click", {"coordinate": [50, 60]}))
