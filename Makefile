@@ -5,7 +5,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet -c constraints.txt
+# Compiling all that is installed takes a minute; Python compiles what is imported, once.
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile -c constraints.txt
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint ui bench clean
 
