@@ -168,7 +168,7 @@ def prefill(model: VisionLanguageModel, ids: Tensor) -> tuple[Any, Tensor]:
     return cache, model.logits(hidden[0, -1])
 
 
-BITS = {"bf16": 16, "fp8": 8 + 32 / 128**2, "int8": 8 + 64 / 128, "int4": 4 + 64 / 128}  # with scales
+BITS = {"bf16": 16, "fp8": 8 + 32 / 128**2, "int8": 8 + 32 / 128, "int4": 4 + 32 / 128}  # with scales
 
 
 def step_bytes(text: dict[str, Any], seen: int, weights: str = "bf16") -> int:

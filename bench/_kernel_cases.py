@@ -124,7 +124,7 @@ class Noise:
         if kind == "fp8":  # 1.0 and below, either sign
             codes = (codes & 128 | codes % 57).view(torch.float8_e4m3fn)
             return Packed(codes, uneven * 3 * columns**-0.5, None, block, 1, more)
-        scale = uneven * (3 * columns**-0.5 / 2**bits)
+        scale = (uneven * (3 * columns**-0.5 / 2**bits)).half()
         return Packed(codes, scale, scale * (-(2 ** (bits - 1))), block, 8 // bits, more)
 
     def norm(self, dim: int, offset: float) -> Norm:
