@@ -2,8 +2,8 @@
 
 int8, int4: w = code * scale + low per group of at most 128 inputs, scale and low in fp16: 8.25 and 4.25 bits
 a weight. fp8: e4m3 * scale per block of 128 x 128, as in the official FP8 checkpoints, whose values are kept.
-Quantised is what they quantise: projections, MLPs and experts; the router, norms, embeddings, head, decay and
-gate projections and the vision encoder stay as they are.
+Quantised is what they quantise: projections, MLPs and experts; with integers embedding and head as well, to
+8 bits. The router, norms, decay and gate projections and the vision encoder stay as they are.
 
 Shapes: R rows (outputs), C columns (inputs), G groups of a row, E experts.
 """
@@ -22,6 +22,7 @@ PROJECTIONS = {
     *("q_proj", "k_proj", "v_proj", "o_proj", "in_proj_qkv", "in_proj_z", "out_proj"),
     *("gate_proj", "up_proj", "down_proj", "gate_up_proj"),
 }
+VOCABULARY = {"embed_tokens", "lm_head"}
 
 
 class QuantisedWeight(nn.Module):
@@ -70,17 +71,26 @@ class QuantisedLinear(nn.Module):
         return kernels.project(x, self.weight)[0]
 
 
+class QuantisedEmbedding(QuantisedLinear):
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.weight[ids]
+
+
 def make_quantised(
     model: VisionLanguageModel, kind: Kind, dtype: torch.dtype, block: tuple[int, int] = (128, 128)
 ) -> None:
     """Replace the matrices that `kind` covers by empty quantised ones, which widen to `dtype`."""
     decoders = [part for part in (model.language_model, model.mtp) if part is not None]
-    for module in [module for decoder in decoders for module in decoder.modules()]:
-        for name in PROJECTIONS & set(dir(module)):
-            old = getattr(module, name)
+    names = PROJECTIONS if kind == "fp8" else PROJECTIONS | VOCABULARY
+    for module in [model, *(module for decoder in decoders for module in decoder.modules())]:
+        for name in names & set(dir(module)):
+            if (old := getattr(module, name)) is None:  # the head, where the embedding is one
+                continue
             matrix = old if isinstance(module, Experts) else old.weight
             if kind != "fp8" and packed.group_size(matrix.shape[-1]) < SMALLEST_GROUP:
                 continue
-            new = QuantisedWeight(matrix.shape, kind, dtype, block, parts=2 if name == "gate_up_proj" else 1)
+            its_kind, parts = "int8" if name in VOCABULARY else kind, 2 if name == "gate_up_proj" else 1
+            new = QuantisedWeight(matrix.shape, its_kind, dtype, block, parts)
+            wrap = QuantisedEmbedding if name == "embed_tokens" else QuantisedLinear
             delattr(module, name)
-            setattr(module, name, new if isinstance(module, Experts) else QuantisedLinear(new))
+            setattr(module, name, new if isinstance(module, Experts) else wrap(new))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from saccade.errors import CheckpointError
+from saccade.model import kernels
 from saccade.model.config import ModelConfig
 from saccade.model.engine import Engine
 from saccade.model.kernels import packed
@@ -19,6 +20,7 @@ from .conftest import Pair
 from .test_config import raw_config
 from .test_engine import picture, user
 from .test_parity import our_logits
+from .test_stepping import build
 
 STEPS = {"int8": 255, "int4": 15}
 KINDS = [*STEPS, "fp8"]
@@ -117,7 +119,7 @@ def test_fp8_keeps_three_bits_of_each_value(shape: tuple[int, ...]):
     assert not quantised.store(weight)
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.1), ("int4", 1.0), ("fp8", 1.0)])
+@pytest.mark.parametrize(("kind", "limit"), [("int8", 0.2), ("int4", 1.0), ("fp8", 1.0)])
 def test_logits_are_those_of_the_widened_weights(folder: Path, kind, limit: float):
     wide, narrow = load_model(folder), load_model(folder, quantise=kind)
     ids = tiny.prompt([], 1, 80)
@@ -143,13 +145,46 @@ def test_what_is_quantised(folder: Path, kind):
     } <= quantised
     assert "language_model.layers.0.linear_attn.in_proj_qkv.weight" in quantised
     assert quantised | kept.keys() == dict(wide.named_parameters()).keys()
-    stays = ("visual.", "norm", "embed_tokens", "lm_head", "mlp.gate.", "in_proj_a", "in_proj_b", "mtp.fc")
+    stays = ("visual.", "norm", "mlp.gate.", "in_proj_a", "in_proj_b", "mtp.fc")
     assert not [name for name in quantised if any(part in name for part in stays)]
+    vocabulary = {"language_model.embed_tokens.weight", "lm_head.weight"}
+    assert vocabulary & quantised == (set() if kind == "fp8" else vocabulary)
+    assert all(narrow.get_buffer(f"{name}.codes").shape[1] == 64 for name in vocabulary & quantised)
     assert all(torch.equal(p, wide.get_parameter(name)) for name, p in kept.items())
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_tied_matrix_is_one(kind: Kind, tmp_path: Path):
+    """The embedding's rows are looked up, and the head's product is with the same codes."""
+    model, text = build("dense-tied"), tiny.prompt([], 1, 9)
+    save_model(model, tmp_path)
+    narrow = load_model(tmp_path, quantise=kind)
+    assert narrow.lm_head is None
+    matrix = narrow.language_model.embed_tokens.weight
+    assert isinstance(matrix, QuantisedWeight)
+    rows = narrow.language_model.embed_tokens(text)
+    assert torch.equal(rows, matrix[...][text])
+    torch.testing.assert_close(narrow.logits(rows), F.linear(rows, matrix[...]))
+    wide = model.language_model.embed_tokens(text)
+    assert (rows - wide).norm() < 0.01 * wide.norm()
 
 
 def nbytes(model: torch.nn.Module) -> int:
     return sum(t.nbytes for t in [*model.parameters(), *model.buffers()])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="runs compiled there")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_rows_read_the_codes_themselves(kind: Kind, monkeypatch: pytest.MonkeyPatch):
+    """As on a GPU, where a wide copy of the head would take longer than its product."""
+    pytest.importorskip("triton")
+    monkeypatch.setattr(kernels, "_few_in_triton", lambda x, *weights: True)
+    weights = [QuantisedWeight(torch.Size((n, 256)), kind, torch.float32) for n in (40, 24)]
+    assert all(weight.store(torch.randn(weight.shape)) for weight in weights)
+    some = torch.randn(3, 256, 2).mT.transpose(0, 1)  # rows that do not lie behind each other
+    for x in (some, some[0, 0]):
+        for ours, weight in zip(kernels.project(x, *weights), weights, strict=True):
+            torch.testing.assert_close(ours, F.linear(x, weight[...]), rtol=1e-4, atol=1e-4)
 
 
 def test_memory_is_really_smaller():
