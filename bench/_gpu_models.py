@@ -168,15 +168,17 @@ def prefill(model: VisionLanguageModel, ids: Tensor) -> tuple[Any, Tensor]:
     return cache, model.logits(hidden[0, -1])
 
 
-BITS = {"bf16": 16, "fp8": 8 + 32 / 128**2, "int8": 8 + 64 / 128, "int4": 4 + 64 / 128}  # with scales
+BITS = {"bf16": 16, "fp8": 8 + 32 / 128**2, "int8": 8 + 32 / 128, "int4": 4 + 32 / 128}  # with scales
+HEAD = {"bf16": 16, "fp8": 16, "int8": BITS["int8"], "int4": BITS["int8"]}
 
 
 def step_bytes(text: dict[str, Any], seen: int, weights: str = "bf16") -> int:
     """What one token of one sequence must move: every weight it uses, states twice, keys once.
 
-    `weights` is the format of projections, MLPs and experts; all else is bf16 (`model/quantise.py`).
+    `weights` is the format of projections, MLPs, experts and, of integers, the head; all else is bf16
+    (`model/quantise.py`).
     """
-    t, each = text, BITS[weights] / 8
+    t, each, head = text, BITS[weights] / 8, HEAD[weights] / 8
     hidden, linear_v = t["hidden_size"], t["linear_num_value_heads"] * t["linear_value_head_dim"]
     channels = 2 * t["linear_num_key_heads"] * t["linear_key_head_dim"] + linear_v
     delta = each * hidden * (channels + 2 * linear_v) + 2 * hidden * 2 * t["linear_num_value_heads"]
@@ -186,4 +188,4 @@ def step_bytes(text: dict[str, Any], seen: int, weights: str = "bf16") -> int:
     used = t["num_experts_per_tok"] * t["moe_intermediate_size"] + t["shared_expert_intermediate_size"]
     experts = hidden * (each * 3 * used + 2 * (t["num_experts"] + 1))
     layers = t["num_hidden_layers"]
-    return round(layers * experts + layers // 4 * (3 * delta + attention) + 2 * hidden * t["vocab_size"])
+    return round(layers * experts + layers // 4 * (3 * delta + attention) + head * hidden * t["vocab_size"])

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from saccade.model.kernels import (
+    packed,
     reference,
     step_attention,
     step_delta,
@@ -124,7 +125,7 @@ class Noise:
         if kind == "fp8":  # 1.0 and below, either sign
             codes = (codes & 128 | codes % 57).view(torch.float8_e4m3fn)
             return Packed(codes, uneven * 3 * columns**-0.5, None, block, 1, more)
-        scale = uneven * (3 * columns**-0.5 / 2**bits)
+        scale = (uneven * (3 * columns**-0.5 / 2**bits)).half()
         return Packed(codes, scale, scale * (-(2 ** (bits - 1))), block, 8 // bits, more)
 
     def norm(self, dim: int, offset: float) -> Norm:
@@ -145,6 +146,28 @@ def norm_linear(noise: Noise, shape: Shape, kind: str = "plain") -> Case:
         lambda: (kernels.norm_linear(x, norm, weight),),
         (step_reference.norm_linear(x.float(), _wide(norm), _fp32(weight)),),
         weight_bytes(weight) + nbytes(x) + (outs + small) * x.element_size(),
+    )
+
+
+def linear(noise: Noise, shape: Shape, kind: str) -> Case:
+    """The head of a few rows of the forward: no norm, and no residual."""
+    x, weight = noise(shape.batch, shape.hidden), noise.weight(kind, 2 * shape.channels + 2, shape.hidden)
+    assert isinstance(weight, Packed)
+    return Case(
+        lambda: (step_packed.add_linear(x, weight, None),),
+        (packed.linear(x.float(), weight),),
+        weight_bytes(weight) + nbytes(x) + shape.batch * len(weight.codes) * x.element_size(),
+    )
+
+
+def embed(noise: Noise, shape: Shape) -> Case:
+    ids = torch.randperm(2 * shape.channels)[: shape.batch].to(noise.device)
+    weight = noise.weight("int8", 2 * shape.channels, shape.hidden)
+    assert isinstance(weight, Packed)
+    return Case(
+        lambda: (step_packed.embed(ids, weight, noise.dtype),),
+        (step_reference.embed(ids, weight, torch.float32),),
+        weight_bytes(weight[ids]) + shape.batch * shape.hidden * noise.dtype.itemsize,
     )
 
 
@@ -292,6 +315,7 @@ PACKED = {
     "norm_linear": norm_linear,
     "add_linear": add_linear,
     "add_linear, long": long_rows,
+    "linear": linear,
     "experts up, down": experts,
     "dense up": dense_up,
 }
@@ -305,6 +329,7 @@ CASES: dict[str, Make] = {
     "experts up, down": experts,
     "dense up": dense_up,
     "attention_step": attention,
+    "embed, int8": embed,
     **{f"{name}, {kind}": partial(case, kind=kind) for name, case in PACKED.items() for kind in KINDS},
 }
 # What takes their place for many rows.

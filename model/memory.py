@@ -26,7 +26,7 @@ def static_bytes(model: VisionLanguageModel, rows: int, capacity: int) -> int:
 
 def _row_bytes(model: VisionLanguageModel, attention: int, slots: int, columns: int) -> int:
     """One sequence: keys and values in so many layers, windows of so many columns, recurrent states."""
-    text, width = model.config.text, model.language_model.embed_tokens.weight.element_size()
+    text, width = model.config.text, model.language_model.embed_tokens.weight.dtype.itemsize
     keys = 2 * text.num_key_value_heads * text.head_dim * width * slots
     k, v = (
         text.linear_num_key_heads * text.linear_key_head_dim,

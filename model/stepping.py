@@ -150,13 +150,14 @@ class Stepper:
 
     def __init__(self, model: VisionLanguageModel):
         decoder = model.language_model
-        self.embedding, self.final_norm = decoder.embed_tokens.weight, _norm(decoder.norm)
-        self.head = (model.lm_head or decoder.embed_tokens).weight
+        embedding, head = decoder.embed_tokens.weight, (model.lm_head or decoder.embed_tokens).weight
+        self.embedding, self.dtype, self.head = packed(embedding), embedding.dtype, packed(head)
+        self.final_norm = _norm(decoder.norm)
         self.layers = [_layer(layer) for layer in decoder.layers]  # pyright: ignore[reportArgumentType]
 
     def __call__(self, cache: StaticCache) -> Tensor:
         """Feed the counters' tokens: logits [B, V]. States advance, counters do not."""
-        x = self.embedding[cache.counters[0]]
+        x = kernels.embed(cache.counters[0], self.embedding, self.dtype)
         for (mix, feed), slots in zip(self.layers, cache.layers, strict=True):
             x = feed(mix(x, slots, cache), cache)
         return kernels.norm_linear(x, self.final_norm, self.head)

@@ -35,7 +35,7 @@ class VisionLanguageModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.language_model.embed_tokens.weight.device
+        return self.language_model.norm.weight.device
 
     def empty_cache(self, padding: Tensor | None = None) -> HybridCache:
         """`padding` [B]: how many pads stand at the left of each sequence of the batch."""

@@ -93,8 +93,8 @@ def fill(model: VisionLanguageModel, checkpoint: Checkpoint) -> None:
             _check_stored(slot, checkpoint, model.config)
             if not _fill(slot, checkpoint, model.config):
                 raise CheckpointError(
-                    f"{checkpoint.stored[slot.name].path}: tensor {slot.name} holds NaN or infinity: "
-                    "download the file again"
+                    f"{checkpoint.stored[slot.name].path}: tensor {slot.name} holds NaN, infinity or a "
+                    "number that its new format does not reach: download the file again, or load it wider"
                 )
 
 

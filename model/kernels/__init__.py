@@ -32,6 +32,7 @@ __all__ = [
     "delta_mix",
     "delta_rule",
     "delta_step",
+    "embed",
     "experts_down",
     "experts_up",
     "full_attention",
@@ -121,6 +122,9 @@ def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tens
 
 
 def project(x: Tensor, *weights: Any) -> tuple[Tensor, ...]:
+    if _few_in_triton(x, *weights):  # of whose matrices a wide copy would take longer than the product
+        rule, rows = _triton("step_packed").add_linear, x.reshape(-1, x.shape[-1]).contiguous()
+        return tuple(rule(rows, w.packed, None).view(*x.shape[:-1], -1) for w in weights)
     rule = native.project if native.takes(x, *weights) else reference.project
     return rule(x, *weights)
 
@@ -158,6 +162,11 @@ def mixture(
         return _triton("experts_prompt").mixture(x, shares, indices, gate_up, down, shared)
     rule = native.mixture if native.takes(x, gate_up, down, *shared) else reference.mixture
     return rule(x, shares, indices, gate_up, down, shared)
+
+
+def embed(ids: Tensor, weight: Weight, dtype: torch.dtype) -> Tensor:
+    packed = isinstance(weight, Packed) and has_steps(ids.device)
+    return (_triton("step_packed") if packed else step_reference).embed(ids, weight, dtype)
 
 
 def norm_linear(x: Tensor, norm: Norm, weight: Weight) -> Tensor:
@@ -236,6 +245,12 @@ def _fits_prompt(x: Tensor, shares: Tensor, gate_up: Any, down: Any, *shared: An
 
 def _many_in_triton(*tensors: Tensor) -> bool:
     return tensors[0].is_cuda and has_triton() and not _wants_gradient(*tensors)
+
+
+def _few_in_triton(x: Tensor, *weights: Any) -> bool:
+    """Whether these are a few rows and quantised matrices."""
+    few = x.is_cuda and x.numel() <= SHORT * x.shape[-1] and not any(isinstance(w, Tensor) for w in weights)
+    return few and has_triton() and not _wants_gradient(x)
 
 
 def _flash_takes(q: Tensor, k: Tensor, v: Tensor) -> bool:

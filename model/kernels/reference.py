@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..rope import apply_rotary
+from . import packed
 
 CHUNK = 64
 
@@ -87,16 +88,16 @@ def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tens
 
 def project(x: Tensor, *weights: Any) -> tuple[Tensor, ...]:
     """x [..., D] through several matrices [outs, D], which may be quantised."""
-    return tuple(F.linear(x, _wide(w)) for w in weights)
+    return tuple(_linear(x, w) for w in weights)
 
 
-def _wide(weight: Any) -> Tensor:
-    return weight if isinstance(weight, Tensor) else weight[...]
+def _linear(x: Tensor, weight: Any) -> Tensor:
+    return F.linear(x, weight) if isinstance(weight, Tensor) else packed.linear(x, weight.packed)
 
 
 def mlp(x: Tensor, gate: Any, up: Any, down: Any) -> Tensor:
     """down(silu(gate(x)) * up(x)); the matrices may be quantised."""
-    return F.linear(F.silu(F.linear(x, _wide(gate))).mul_(F.linear(x, _wide(up))), _wide(down))
+    return _linear(F.silu(_linear(x, gate)).mul_(_linear(x, up)), down)
 
 
 def top_experts(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ groups of K codes, and P halves of a row that share bytes (2 for int4).
 from math import gcd
 from typing import Any, NamedTuple
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -69,6 +70,7 @@ def dot(b_codes, b_scale, b_low, b_x, P: tl.constexpr):
         b_w = b_codes.to(tl.int32)
         if P == 2:
             b_w = (b_w >> (4 * tl.arange(0, P))[None, :, None, None]) & 15
+        b_scale, b_low = b_scale.to(tl.float32), b_low.to(tl.float32)
         b_w = b_w.to(tl.float32) * b_scale[:, :, :, None] + b_low[:, :, :, None]
         b_y = tl.sum(b_w * b_x[:, :, None, :], 3)
     else:
@@ -139,8 +141,23 @@ def _add_linear(p_x, w, p_residual, p_y, B, N, D, BLOCK_N: tl.constexpr, G: tl.c
             b_more, b_its_scale, b_its_low = fetch(w, o_n, o_n < N, start, G, P, K)
             b_x = tl.load(p_x + i_b * D + o_more, in_more, 0.0).to(tl.float32)
             b_sum += dot(b_more, b_its_scale, b_its_low, b_x, P)
-        b_y = total(b_sum) + tl.load(p_residual + i_b * N + o_n, o_n < N, 0.0).to(tl.float32)
+        b_y = total(b_sum)
+        if p_residual is not None:
+            b_y += tl.load(p_residual + i_b * N + o_n, o_n < N, 0.0).to(tl.float32)
         tl.store(p_y + i_b * N + o_n, b_y.to(p_y.dtype.element_ty), o_n < N)
+
+
+@triton.jit
+def _embed(p_ids, w, p_y, D, BLOCK_D: tl.constexpr, OVERLAP: tl.constexpr):
+    i_b, o_d = tl.program_id(0), tl.arange(0, BLOCK_D)
+    begin(OVERLAP)
+    i_row = tl.load(p_ids + i_b).to(tl.int64)
+    b_codes = tl.load(w.codes + i_row * w.width + o_d, o_d < D, 0)
+    o_scale = i_row * w.groups + o_d // w.GROUP
+    b_scale = tl.load(w.scale + o_scale, o_d < D, 0.0).to(tl.float32)
+    b_low = tl.load(w.low + o_scale, o_d < D, 0.0).to(tl.float32)
+    b_y = b_codes.to(tl.int32).to(tl.float32) * b_scale + b_low
+    tl.store(p_y + i_b * D + o_d, b_y.to(p_y.dtype.element_ty), o_d < D)
 
 
 @triton.jit(do_not_specialize_on_alignment=["p_indices", "p_shares"])
@@ -214,10 +231,20 @@ def norm_linear(x: Tensor, norm: Norm, weight: Packed) -> Tensor:
     return y
 
 
-def add_linear(x: Tensor, weight: Packed, residual: Tensor) -> Tensor:
-    """See `step_reference.add_linear`."""
+def embed(ids: Tensor, weight: Packed, dtype: torch.dtype) -> Tensor:
+    """See `step_reference.embed`; codes are of 8 bits."""
+    assert weight.planes == 1
+    assert weight.low is not None
+    dim = weight.codes.shape[1]
+    y, sizes = torch.empty(len(ids), dim, dtype=dtype, device=ids.device), {"BLOCK_D": padded(dim)}
+    _embed[(len(ids),)](ids, _matrix(weight), y, dim, **sizes, **options(y))
+    return y
+
+
+def add_linear(x: Tensor, weight: Packed, residual: Tensor | None) -> Tensor:
+    """See `step_reference.add_linear`; without a residual the product alone."""
     (batch, dim), outs, sizes = x.shape, weight.codes.shape[0], _whole_rows(weight)
-    y, sizes["G"] = residual.new_empty(batch, outs), min(sizes["G"], WEIGHTS // (sizes["P"] * sizes["K"]))
+    y, sizes["G"] = x.new_empty(batch, outs), min(sizes["G"], WEIGHTS // (sizes["P"] * sizes["K"]))
     sizes["BLOCK_N"] = _rows(sizes, WEIGHTS)
     _add_linear[(triton.cdiv(outs, sizes["BLOCK_N"]),)](
         x, _matrix(weight), residual, y, batch, outs, dim, **sizes, **options(x)

@@ -27,6 +27,11 @@ class Norm(NamedTuple):
     offset: float
 
 
+def embed(ids: Tensor, weight: Weight, dtype: torch.dtype) -> Tensor:
+    """The rows ids [B] of weight [V, D], in `dtype` -> [B, D]."""
+    return widened(weight[ids], dtype)
+
+
 def norm_linear(x: Tensor, norm: Norm, weight: Weight) -> Tensor:
     """weight [N, D] times the RMSNorm of x [B, D] -> [B, N]."""
     return F.linear(reference.rms_norm(x, *norm), widened(weight, x.dtype))

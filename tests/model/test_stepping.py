@@ -76,7 +76,7 @@ def test_interpreted_kernels_equal_the_forward(name: str, many: int, monkeypatch
 @torch.inference_mode()
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
 @pytest.mark.parametrize("kind", ["int8", "int4", "fp8"])
-@pytest.mark.parametrize("name", ["dense", "moe"])
+@pytest.mark.parametrize("name", ["dense", "dense-tied", "moe"])
 def test_quantised_steps_equal_the_forward(name: str, kind: Kind, device: str, tmp_path: Path):
     save_model(build(name), tmp_path)
     check(load_model(tmp_path, device, quantise=kind), STEPS)
@@ -84,7 +84,9 @@ def test_quantised_steps_equal_the_forward(name: str, kind: Kind, device: str, t
 
 @torch.inference_mode()
 @pytest.mark.skipif(torch.cuda.is_available(), reason="runs compiled there")
-@pytest.mark.parametrize(("name", "kind"), [("moe", "int4"), ("moe", "fp8"), ("dense", "int8")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("moe", "int4"), ("moe", "fp8"), ("dense", "int8"), ("dense-tied", "int4")]
+)
 def test_interpreted_kernels_equal_the_quantised_forward(
     name: str, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -120,7 +122,11 @@ def test_steps_make_no_second_copy_of_quantised_weights(tmp_path: Path):
 
 def packed_tensors(graphs: DecodeGraphs) -> Iterator[Tensor]:
     """What the steps hold on to: the variables that their functions closed over."""
-    for functions in graphs._step.layers:
+    step = graphs._step
+    for matrix in (step.embedding, step.head):
+        assert isinstance(matrix, Packed)
+        yield from (matrix.codes, matrix.scale)
+    for functions in step.layers:
         for cell in (cell for f in functions for cell in f.__closure__ or ()):
             if isinstance(cell.cell_contents, Packed):
                 yield from (cell.cell_contents.codes, cell.cell_contents.scale)
