@@ -27,7 +27,7 @@ ROOMS = ("agent", "evals", "model", "tools", "ui", "vision")
 ALLOWED = {
     "errors": (),
     "vision": ("errors",),
-    "tools": ("errors", "vision.screen"),
+    "tools": ("errors", "vision.screen", "vision.still"),
     "model": ("errors", "vision"),
     "agent": ("errors", "tools", "vision.screen", "vision.still"),
     "__init__": ("agent", "tools"),

@@ -154,6 +154,23 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
          "[bring up|list] [everything|results|what there is] for {t}"],
         ["have a look for {t}", "query {t}"],
     ),
+    "pick_only": (
+        ["[choose|select|pick|take] {q}", "[choose|select|pick] {q} [from|in|out of] the [list|dropdown|drop-down|drop-down list|menu|options]",
+         "[set|change|switch] the [list|dropdown|choice|selection] to {q}", "[find|look for] {q} in the [list|options] and [choose|select|take] it",
+         "the [list|dropdown] [should|must] [say|show|be] {q}", "[open|use] the [list|dropdown] and [choose|click|select] {q}"],
+        ["in the list, go with {q}", "let the dropdown read {q}"],
+    ),
+    "type_twice": (
+        ["[type|enter|write|put] {t} [into|in] both {a} and {b}", "[type|enter|write|put] {t} in {a} and [again|once more|also] in {b}",
+         "fill [in |]{a} and {b} with {t}", "{a} and {b} [should|must] both [be|read|say|hold] {t}", "[use|give|enter] {t} for {a} and [for |]{b}",
+         "{t} goes [into|in] {a} as well as {b}", "[set|make] both {a} and {b} {t}"],
+        ["write {t} two times: in {a} and in {b}", "{a} takes {t}, and {b} takes the same"],
+    ),
+    "type_in_both": (
+        ["[type|enter|write|put] {t} [into|in] both [text |input |]fields", "fill [in |]both [fields|boxes|inputs] with {t}", "[type|enter|put] {t} [into|in] the two fields",
+         "both [fields|inputs|text boxes] [should|must] [be|say|read|hold] {t}", "[type|enter] {t} twice, once in each field"],
+        ["each of the two fields takes {t}"],
+    ),
     "pick": (
         ["[choose|select|pick] {q} [from|in] {x}", "[set|change|switch] {x} to {q}", "[choose|select|pick] {q} [as|for] [the |]{n}",
          "in {x}, [choose|select|pick] {q}", "[from|in] {x} [choose|select|pick|take] {q}", "{x}: [choose|select] {q}",

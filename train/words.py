@@ -236,10 +236,13 @@ class Words:
         return text.upper() if style > 0.95 else " ".join(w[:1].upper() + w[1:] for w in text.split(" "))
 
     def place(self) -> str:
-        """The text of a link, tab or menu entry: 'Reports', 'Team settings', 'About us'."""
+        """The text of a link, tab or menu entry: 'Reports', 'Team settings', 'Sheet #4', 'About us'."""
         r = self.rng.random()
         if r > 0.985:
             return self.rng.choice(ACCENTED)
+        if r > 0.955:
+            form = self.rng.choice(["{} {}", "{} #{}", "{} #{}", "{} No. {}", "#{1} {0}", "{} ({})", "{}-{}"])
+            return form.format(self.cased(self.noun()), self.rng.randint(1, 20))
         if r < 0.4:
             return self.cased(self.noun() + self.rng.choice(["s", ""]))
         if r < 0.6:

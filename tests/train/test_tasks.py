@@ -262,7 +262,7 @@ def said(template: str) -> Iterator[str]:
 
 
 def test_every_phrasing_can_be_filled():
-    parts = dict.fromkeys("xntqpkacsvwyo", "X") | {"list": "X"}
+    parts = dict.fromkeys("xntqpkabcsvwyo", "X") | {"list": "X"}
     for train, unseen in BOOK.values():
         for template in (*train, *unseen):
             for text in said(template):

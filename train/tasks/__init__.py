@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from ..pages.page import Element, Select, Slider
 from ..render import Scene
 from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, snapshot_text
-from .errands import errand
-from .filling import form_clause, searching, typing
+from .errands import end_button, errand
+from .filling import form_clause, searching, typing, typing_twice
 from .goals import goal
 from .imagined import anywhere, imagined
 from .obstacles import asked, in_the_way, missing, out_of_sight
@@ -93,13 +93,15 @@ class TaskWriter:
             self._form,
             self._walk,
             self._errand,
+            self._brief,
+            self._twice,
             self._finished,
             self._away,
             self._reading,
             self._anywhere,
             self._lost,
         ]
-        weights = [22, 17, 22, 7, 14, 60, 4, 9, 12, 2, 3]
+        weights = [22, 17, 22, 7, 14, 60, 18, 6, 4, 9, 12, 2, 3]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -179,6 +181,16 @@ class TaskWriter:
     def _errand(self, least: int = 3, around: Sequence[int] = (0, 0, 0, 0, 0, 1)) -> Turn | None:
         clauses = errand(self.see, least)
         return self._in_order(clauses, around) if clauses else None
+
+    def _brief(self) -> Turn | None:
+        """One wish or two and, nearly always, a button: "select Rome and press Save"."""
+        clauses = errand(self.see, 1, 2)
+        return self._in_order(clauses, (0, 0, 0, 0, 0, 0, 1)) if len(clauses) > 1 else None
+
+    def _twice(self) -> Turn | None:
+        clause = typing_twice(self.see)
+        button = clause and end_button(self.see)
+        return clause and self._in_order([clause, button] if button else [clause], (0, 0, 0, 1))
 
     def _in_order(self, clauses: list[Clause], around: Sequence[int] = (0, 0, 0, 1, 2, 3)) -> Turn:
         """Those before the one that is due are done, by what the page shows or by what the history says. Where all

@@ -16,10 +16,10 @@ INTENTS = {"checkbox": ("untick", "tick"), "switch": ("switch_off", "switch_on")
 Placed = tuple[Element, Clause]
 
 
-def errand(see: Sight, least: int = 3) -> list[Clause]:
+def errand(see: Sight, least: int = 3, most: int = MOST) -> list[Clause]:
     """Clauses in the order in which they are to be done, of which the first that has a step is due. Empty where the
-    page offers fewer controls than `least`, but for one."""
-    wanted = see.rng.randint(least, MOST)
+    page offers fewer controls than `least`, but for one. A short one nearly always ends with a button."""
+    wanted = see.rng.randint(least, most)
     behind = see.rng.randint(0, wanted)
     done: list[Placed] = []
     ahead: list[Placed] = []
@@ -28,13 +28,13 @@ def errand(see: Sight, least: int = 3) -> list[Clause]:
             done.append((element, clause))
         elif len(ahead) < wanted - behind and (clause := _ahead(see, element)):
             ahead.append((element, clause))
-    if len(done) + len(ahead) < least - 1:
+    if len(done) + len(ahead) < max(least - 1, 1):
         return []
     if see.chance(0.8):
         done, ahead = _down_the_page(see, done), _down_the_page(see, ahead)
     ahead.sort(key=lambda placed: placed[1].kind != "option")  # a list that is open is being chosen from
     clauses = [clause for _, clause in (*done, *ahead)]
-    button = _button(see) if see.chance(0.7) else None
+    button = end_button(see) if see.chance(0.7 if wanted > 2 else 0.9) else None
     return [*clauses, button] if button else clauses
 
 
@@ -110,7 +110,7 @@ def _list_of(see: Sight, element: Element) -> Select | None:
     return next(lists, None)
 
 
-def _button(see: Sight) -> Clause | None:
+def end_button(see: Sight) -> Clause | None:
     """A click leaves nothing on the page: it is done when the history says so."""
     buttons = [e for e in see.elements if e.role == "button" and e.name and see.named_once(e.name)]
     buttons = [e for e in buttons if see.sees(e.id) or e in see.gone]

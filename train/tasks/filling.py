@@ -53,6 +53,29 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
     return Clause(text, step=type_step(see, element, value), kind="field")
 
 
+def typing_twice(see: Sight) -> Clause | None:
+    """One text into two fields, as a password and its repetition: what the first holds, or what it should."""
+    fields = [e for e in see.elements if e.role == "field" and see.sees(e.id) and see.named_once(e.name)]
+    if len(fields) < 2:
+        return None
+    at = see.rng.randrange(len(fields) - 1)
+    pair = fields[at : at + 2]
+    held = pair[0].value if see.chance(0.6) else ""
+    wanted = held or see.value(pair[0].name)
+    if not wanted.strip() or "\n" in wanted:
+        return None
+    names = [see.say.thing("field", see.say.cased(e.name)) for e in pair]
+    no_more = len([e for e in see.elements if e.role in ("field", "search", "date")]) == 2
+    intent = "type_in_both" if no_more and see.chance(0.5) else "type_twice"
+    text = see.say.say(intent, t=see.say.quote(wanted), a=names[0], b=names[1])
+    lines = [type_line(see, e, wanted) for e in pair]
+    if pair[0].value != wanted:
+        return Clause(text, step=type_step(see, pair[0], wanted), more=lines[1:], kind="form")
+    if pair[1].value != wanted:
+        return Clause(text, lines[:1], type_step(see, pair[1], wanted), kind="form")
+    return Clause(text, lines, kind="settled")
+
+
 def searching(see: Sight, element: Element) -> Clause:
     """To search: type, then press Enter. What stands in the box has been typed."""
     drawn = see.rng.choice([see.words.thing, see.words.noun, lambda: see.value("x")])()
@@ -84,8 +107,9 @@ def picking(see: Sight, widget: Select, wanted: str = "") -> Clause | None:
     box = see.element(widget.box)
     wanted = wanted or see.rng.choice(widget.options)
     shown = see.say.cased(wanted)
+    lists = [w for w in see.scene.page.widgets if isinstance(w, Select)]
     text = see.say.say(
-        "pick",
+        "pick_only" if len(lists) == 1 and see.chance(0.35) else "pick",
         q=see.say.quote(shown),
         x=see.say.thing("select", see.say.cased(box.name)),
         n=see.say.cased(box.name),
