@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from train.pages.page import Select
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter
@@ -19,7 +20,7 @@ PAGES = 24
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
     renderer = Renderer(8, SHAPES["p8"])
-    return [it for start in range(0, PAGES, 8) for it in renderer.render(range(start, start + 8), "train")]
+    return [it for start in range(0, PAGES, 8) for it in renderer.render([*range(start, start + 8)], "train")]
 
 
 def sights(scenes: list[Scene], seeds: int = 12) -> list[Sight]:
@@ -66,7 +67,7 @@ def test_a_short_errand_has_a_wish_or_two_and_a_button(scenes: list[Scene]):
 def test_a_list_is_left_without_a_name_only_where_it_is_the_only_one(scenes: list[Scene]):
     named = Counter()
     for see in sights(scenes, 40):
-        lists = [w for w in see.scene.page.widgets if type(w).__name__ == "Select"]
+        lists = [w for w in see.scene.page.widgets if isinstance(w, Select)]
         for widget in lists:
             clause = picking(see, widget)
             if clause:
