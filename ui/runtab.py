@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import SaccadeError
+from ..errors import InputError, SaccadeError
 from .board import trouble
 from .desk import BUILTIN, KINDS, NOTHING, Defaults, Desk, Order, View, kind_of
 from .theme import HIDDEN
@@ -52,7 +52,7 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
         with gr.Column(scale=3, min_width=280, elem_id="order"):
             task = task_fields(placeholders(defaults))
             url = gr.Textbox(defaults.url, label="Address", placeholder="https://example.com", elem_id="url")
-            run = gr.Button("Run", variant="primary", elem_id="run")
+            run = gr.Button("Run", variant="primary", elem_id="run", interactive=False)
             more = more_fields(defaults)
         with gr.Column(scale=7, min_width=300):
             live = gr.HTML(
@@ -125,6 +125,8 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
         """Nothing of an earlier run stays."""
         blank = shown(NOTHING, NOTHING)
         try:
+            if not token:
+                raise InputError("the page was still loading: press Run again")
             order = Order(*values)
             return {
                 **blank,
@@ -134,8 +136,11 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
         except SaccadeError as error:
             return {**blank, run_id: "", verdict: gr.update(value=trouble(str(error)), visible=True)}
 
-    def keep(kept: dict, *values: Any) -> dict:
-        return {**(kept or {}), **dict(zip(KEPT, values, strict=True))}
+    def keep(kept: dict | None, token: str, *values: Any) -> dict:
+        """Nothing before the token is known: writing without it would lose it."""
+        if not token:
+            return gr.skip()
+        return {**(kept or {}), **dict(zip(KEPT, values, strict=True)), "visitor": token}
 
     begun = gr.on(
         [run.click, task.submit],
@@ -148,7 +153,7 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
     begun.then(follow, [run_id, visitor], outputs, concurrency_limit=None, **HIDDEN)
     run.click(None, js=SHOW_PAGE, **HIDDEN)
     saved = [run.click, url.blur, *(it.blur if isinstance(it, gr.Textbox) else it.change for it in more)]
-    gr.on(saved, keep, [memory, *fields[1:]], memory, trigger_mode="always_last", **NOW)
+    gr.on(saved, keep, [memory, visitor, *fields[1:]], memory, trigger_mode="always_last", **NOW)
 
     def steer(act: Callable[..., Any]) -> Callable[..., Any]:
         """`act(live, *values)` on the visitor's run, if there is one; fields are emptied."""
@@ -193,14 +198,15 @@ def run_tab(desk: Desk, memory: gr.BrowserState, visitor: gr.State) -> RunTab:
         fixed = {"url"} if defaults.url else set()
         return [gr.skip() if name in fixed or name not in known else known[name] for name in KEPT]
 
-    def found(token: str) -> str:
+    def found(token: str) -> tuple[str, Any]:
+        """Its run, and the button of the next, which waits for the token."""
         live_run = desk.latest(token)
-        return live_run.id if live_run else ""
+        return (live_run.id if live_run else ""), gr.update(interactive=True)
 
     def come_back(arrived: Any) -> None:
         """After the token is known: the settings, and the run that goes on."""
         remembered = arrived.then(recall, memory, fields[1:], **HIDDEN)
-        again = remembered.then(found, visitor, run_id, **HIDDEN)
+        again = remembered.then(found, visitor, [run_id, run], **HIDDEN)
         again.then(follow, [run_id, visitor], outputs, concurrency_limit=None, **HIDDEN)
 
     return RunTab([more[0], more[1]], replay, folder, come_back)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from saccade.ui import app
 from shop.server import Shop
 
 from .conftest import ASK, DELETE, DONE, PRESS, WAIT, order, settings, visit
@@ -206,6 +207,27 @@ async def test_a_closed_tab_leaves_its_run_and_comes_back(
     await expect(page.locator("#verdict h3")).to_have_text("Done")
     await page.reload()
     await expect(page.locator("#verdict h3")).to_have_text("Done")
+    await context.close()
+
+
+@LOOPS
+async def test_who_is_quicker_than_the_page_is_known_afterwards(
+    chromium: Browser, address: str, script, monkeypatch: pytest.MonkeyPatch
+):
+    """Settings and a task are there before the browser has its token."""
+    real = app.new_visitor
+    monkeypatch.setattr(app, "new_visitor", lambda: (time.sleep(1.5), real())[1])
+    context = await chromium.new_context(viewport={"width": 1280, "height": 860})
+    page = await context.new_page()
+    await visit(page, address)
+    await order(page, "Too soon", script(PRESS, ASK))
+    await expect(page.locator("#steps li")).to_have_count(1)
+    await page.close()
+    page = await context.new_page()
+    await visit(page, address)
+    await expect(page.locator("#notice p")).to_have_text("Which <i>name</i>?")
+    await page.locator("#stop").click()
+    await expect(page.locator("#verdict h3")).to_have_text("Stopped")
     await context.close()
 
 
