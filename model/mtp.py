@@ -6,6 +6,7 @@ Shapes: B batch, T tokens, D model dim.
 import torch
 from torch import Tensor, nn
 
+from .cache import AttentionState
 from .config import TextConfig
 from .decoder import DecoderLayer
 from .layers import RMSNorm
@@ -29,7 +30,9 @@ class MultiTokenPredictor(nn.Module):
         self.norm = RMSNorm(*norm)
         self.rotary = RotaryEmbedding(config)
 
-    def forward(self, next_embedding: Tensor, hidden: Tensor, positions: Tensor, states: list) -> Tensor:
+    def forward(
+        self, next_embedding: Tensor, hidden: Tensor, positions: Tensor, states: list[AttentionState | None]
+    ) -> Tensor:
         """next_embedding, hidden [B, T, D]; positions [3, B, T]; `states` advance. Returns [B, T, D]."""
         parts = self.pre_fc_norm_embedding(next_embedding), self.pre_fc_norm_hidden(hidden)
         x, rotary = self.fc(torch.cat(parts, dim=-1)), self.rotary(positions)
