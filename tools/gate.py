@@ -72,8 +72,8 @@ class Gate:
         far = await self._far_side(host, addresses, port)
         if far is None:
             return await _reply(writer, _REFUSED if addresses else _UNREACHABLE)
-        await _reply(writer, _OK)
         try:
+            await _reply(writer, _OK)
             await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
         finally:
             far[1].close()

@@ -87,14 +87,15 @@ class Traffic:
         self._changed.set()
 
     def _begin(self, request: Request) -> None:
-        self._flying.add(request)
         if request.is_navigation_request() and request.frame.parent_frame is None:
+            self._flying.clear()
             self._main.add(request)
             self.watch()
             self._polled.clear()
             self._endless.clear()
             self._missing.clear()
-        elif self._in_background(request):
+        self._flying.add(request)
+        if request not in self._main and self._in_background(request):
             return
         self._pending.add(request)
         self._changed.set()
