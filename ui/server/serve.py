@@ -5,6 +5,7 @@ are journaled, for at most `grace_s`. A second signal ends it at once.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +41,9 @@ def listening(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        raise InputError(f"cannot serve at {host}:{port} ({error}); give another --host or --port") from None
+        code = getattr(error, "errno", None)
+        what = os.strerror(code) if code and code > 0 else str(error)
+        raise InputError(f"cannot serve at {host}:{port} ({what}); give another --host or --port") from None
 
 
 class Server(uvicorn.Server):
