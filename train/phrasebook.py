@@ -243,7 +243,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
     ),
     "menu": (
         ["[open|go to|choose|use] {n} > {t}", "[choose|select|click|pick] {t} [from|in] the {n} menu", "in the {n} menu[,|] [choose|click|select] {t}",
-         "use {n} -> {t}", "[run|call] {t} from [the |]{n}[ menu|]", "{n}, then {t}",
+         "use {n} -> {t}", "[select|pick|click|choose] {n}>{t}", "{n} > {t}", "{n} / {t}", "[select|take|follow] {n} > {t}", "[run|call] {t} from [the |]{n}[ menu|]", "{n}, then {t}",
          "[click|open|use] {n} and [then |][click|choose|take] {t}",
          "{t} is in the {n} menu: [choose|click|use] it",
          "[find|get|take] {t} [from|in|under] {n}",
@@ -274,6 +274,16 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["[type|enter] {p} in {x} and [choose|pick|select] {q} [from the list|from the suggestions|]", "[choose|pick|select] {q} [from|among] the suggestions of {x}",
          "use {x} to [choose|pick|find] {q}: type {p} and take it from the list", "start with {p} in {x}, then [click|choose] {q}"],
         ["let {x} complete {p} to {q}"],
+    ),
+    "suggest_starts": (
+        ["[choose|pick|select|enter|find|take] [something|an entry|a suggestion|one|a name] [that starts|starting|that begins|beginning] with {p}", "[enter|choose|take] what [starts|begins] with {p}",
+         "[type|write] {p} and take [one of the|the first of the|a] [suggestions|proposals]", "[use|take] [a|one] suggestion [for|after typing] {p}"],
+        ["let it complete {p}", "go for any that opens with {p}"],
+    ),
+    "suggest_ends": (
+        ["[choose|pick|select|enter|find|take] [the one|the entry|the suggestion|what|the name] that [starts|begins] with {p} and ends [with|in|on] {q}", "[enter|choose|take] the [entry|suggestion|name] [starting|beginning] with {p} and ending [with|in] {q}",
+         "[type|write] {p} and [take|choose|pick] the suggestion [ending in|that ends with|ending with] {q}", "[enter|find|choose] {p}...{q}"],
+        ["of what {p} brings, go for the one with {q} at its end"],
     ),
     "sort": (
         ["sort [the table |the list |the rows |]by {n}", "order [the table|the rows|them] by {n}", "[click|use] the {n} [heading|column] to sort", "sort by {n} [first|ascending|from low to high|A to Z]",

@@ -113,6 +113,31 @@ VOWELS = "a e i o u a e i o ai ea ee ie oa oo ou".split()
 ENDINGS = ["", "", "n", "r", "s", "t", "l", "m", "nd", "rk", "st", "ll", "ss", "x", "ng"]
 
 
+CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+CODES = (
+    "#-##",
+    "##-####",
+    "%%%",
+    "%%%%",
+    "%%%%%",
+    "%%%%%%",
+    "%%%%%%%",
+    "@@",
+    "@@@",
+    "@@@@",
+    "@@@@@",
+    "#@@",
+    "@##",
+    "##",
+    "####",
+)
+SCRIPTS = {
+    "абвгдежзиклмнопрстухцчшэюя": "аеиоуя",
+    "αβγδεζηθικλμνξοπρστυφχψω": "αεηιου",
+    "bcdfghklmnprstvzčšžřğçłñ": "aeiouáéíöüåø",
+}  # letters, and those of them that end a syllable
+
+
 WORD_LIST = Path(os.environ.get("SACCADE_WORDS", "/usr/share/dict/words"))
 
 
@@ -156,6 +181,25 @@ class Words:
             if is_held_out(word) == self.held_out and len(word) > 2:
                 return word
         return word
+
+    def code(self) -> str:
+        """Letters and figures that are no word, as of orders, rooms, versions and users: 'K-42', 'x7Rq', 'Bt'."""
+        rng, signs = self.rng, {"#": "0123456789", "@": CODE_LETTERS + CODE_LETTERS.lower()}
+        for _ in range(60):
+            letters = {**signs, "%": signs["@"] + signs["#"]}
+            word = "".join(rng.choice(letters.get(c, c)) for c in rng.choice(CODES))
+            style = rng.random()
+            word = word.upper() if style < 0.3 else word.lower() if style < 0.45 else word
+            if is_held_out(word) == self.held_out:
+                return word
+        return word
+
+    def foreign(self) -> str:
+        """A word in letters beyond ASCII that nobody has read before."""
+        letters, vowels = self.rng.choice(list(SCRIPTS.items()))
+        parts = [self.rng.choice(letters) + self.rng.choice(vowels) for _ in range(self.rng.randint(1, 3))]
+        word = "".join(parts) + self.rng.choice(["", self.rng.choice(letters)])
+        return word.capitalize() if self.rng.random() < 0.7 else word
 
     def noun(self) -> str:
         if self.is_wide and (word := self._rare()):
@@ -227,6 +271,8 @@ class Words:
             self._sentence(f"{verb} {self.pick(ADJECTIVES)} {self.noun()}")
             if r < 0.95
             else self.cased(self.noun())
+            if r < 0.975
+            else self.rng.choice([self.code, self.foreign])()
         )
 
     def _sentence(self, text: str) -> str:
@@ -239,10 +285,12 @@ class Words:
         """The text of a link, tab or menu entry: 'Reports', 'Team settings', 'Sheet #4', 'About us'."""
         r = self.rng.random()
         if r > 0.985:
-            return self.rng.choice(ACCENTED)
+            return self.rng.choice(ACCENTED) if self.rng.random() < 0.4 else self.foreign()
         if r > 0.955:
             form = self.rng.choice(["{} {}", "{} #{}", "{} #{}", "{} No. {}", "#{1} {0}", "{} ({})", "{}-{}"])
             return form.format(self.cased(self.noun()), self.rng.randint(1, 20))
+        if r < 0.05:
+            return self.code()
         if r < 0.4:
             return self.cased(self.noun() + self.rng.choice(["s", ""]))
         if r < 0.6:

@@ -84,7 +84,7 @@ def options(b: Builder) -> tuple[str, list[str]]:
     if kind < 0.5:
         names = ["City", "From", "To", "Destination", "Departure"]
         return b.label(lambda: b.rng.choice(names)), b.rng.sample(CITIES, count)
-    return b.label(b.noun), b.distinct(b.noun, count)
+    return b.label(b.noun), b.distinct(b.words.code if kind > 0.9 else b.noun, count)
 
 
 def select(b: Builder, form: int = -1, is_open: bool = False) -> str:

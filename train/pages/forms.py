@@ -58,6 +58,19 @@ def submit_name(b: Builder) -> tuple[str, str]:
     return b.words.command(), ""
 
 
+def nameless(b: Builder) -> str:
+    """Fields that stand there without a word, in a column or a row; their place alone tells them apart."""
+    rows, number = "", b.rng.randint(1, 4)
+    width = b.rng.randint(60, 150)
+    for _ in range(number):
+        value = b.words.value_for("note") if b.chance(0.25) else ""
+        kind = b.rng.choice(["text", "text", "text", "password"]) if not value else "text"
+        mark = b.add("field", "", value=value)
+        rows += f'<div class="block"><input type="{kind}" {mark} value="{esc(value)}" style="width:{width}px"></div>'
+    end = b.button(submit_name(b)[0]) if b.chance(0.7) else ""
+    return f'<div class="{b.rng.choice(["block", "row block", "block"])}">{rows}{end}</div>'
+
+
 def search_block(b: Builder) -> str:
     return f'<div class="block">{search(b)}</div>'
 
@@ -67,7 +80,7 @@ def select_block(b: Builder) -> str:
 
 
 def ticked(b: Builder) -> str:
-    make = b.rng.choice([b.words.thing, b.words.place, b.noun, b.words.command])
+    make = b.rng.choice([b.words.thing, b.words.place, b.noun, b.words.noun, b.words.command, b.words.code])
     name = b.label(b.noun) if b.chance(0.5) else ""
     legend = f"<div><b>{esc(name)}</b></div>" if name else ""
     names = b.distinct(make, b.rng.randint(2, 7))

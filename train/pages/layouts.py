@@ -14,7 +14,7 @@ BLOCKS: dict[Block, float] = {
     prose.comments: 0.7,
     lists.buttons: 2.5, lists.table: 2.2, lists.cards: 2.5, lists.items: 1.7, lists.facts: 1, lists.tiles: 0.5,
     lists.cart: 1, lists.mails: 0.8,
-    forms.form: 4, forms.select_block: 1.2, forms.ticked: 2.6, forms.search_block: 1.2,
+    forms.form: 4, forms.select_block: 1.2, forms.ticked: 2.6, forms.search_block: 1.2, forms.nameless: 0.6,
     widgets.tabs: 1.3, widgets.accordion: 1, widgets.chips: 0.8, widgets.pagination: 0.7, widgets.switches: 0.8,
     widgets.stepper: 0.6, widgets.slider: 0.7, widgets.rating: 0.5, widgets.tree: 0.7, widgets.menu_bar: 0.7,
     widgets.date_field: 0.9, widgets.suggestions: 0.6, widgets.reorder: 0.6,
@@ -64,6 +64,17 @@ def column(b: Builder) -> str:
 def few(b: Builder) -> str:
     """Hardly anything: all there is can be seen at once."""
     return f'<div class="pad">{blocks(b, 1, 2)}</div>'
+
+
+def sparse(b: Builder) -> str:
+    """A narrow part of an empty page, as examples, embedded pages and very old ones are."""
+    width, top = b.rng.randint(160, 330), b.rng.choice([0, 0, b.rng.randint(4, 60)])
+    side = b.rng.choice(["0 auto 0 0", "0 auto 0 0", "0 auto", "0 0 0 auto"])
+    frame = b.rng.choice(["", "", "border:1px solid #888", "border:2px solid #000"])
+    inner = f'<div class="pad">{blocks(b, 1, 3)}</div>'
+    return (
+        f'<div style="height:{top}px"></div><div style="width:{width}px;margin:{side};{frame}">{inner}</div>'
+    )
 
 
 def with_top_bar(b: Builder) -> str:
@@ -139,6 +150,7 @@ def controls(b: Builder) -> str:
 LAYOUTS: dict[Block, float] = {
     column: 4,
     few: 2,
+    sparse: 3,
     with_top_bar: 4,
     found: 2.5,
     with_sidebar: 1.8,
@@ -147,5 +159,5 @@ LAYOUTS: dict[Block, float] = {
     controls: 4,
 }
 HELD_OUT_LAYOUTS: dict[Block, float] = {
-    column: 3, few: 1, with_top_bar: 3, found: 1.5, with_sidebar: 1, halves: 2, lambda b: with_sidebar(b, True): 2, centred: 1, settings: 1,
+    column: 3, few: 1, sparse: 1, with_top_bar: 3, found: 1.5, with_sidebar: 1, halves: 2, lambda b: with_sidebar(b, True): 2, centred: 1, settings: 1,
 }  # fmt: skip

@@ -19,7 +19,9 @@ def heading(b: Builder) -> str:
 def paragraph(b: Builder) -> str:
     text = " ".join(esc(b.words.sentence()) for _ in range(b.rng.randint(1, 3)))
     for _ in range(b.rng.choice([0, 1, 1, 2])):
-        text += f" {b.link(b.words.place())} {esc(b.words.sentence(2, 6))}"
+        # in a running text a link is most often a plain word of it
+        name = b.words.noun() if b.chance(0.45) else b.words.place()
+        text += f" {b.link(name)} {esc(b.words.sentence(2, 6))}"
     return f'<p class="{b.rng.choice(["", "faint", "small"])}">{text}</p>'
 
 

@@ -107,6 +107,18 @@ def _old_school(t: Theme, rng: random.Random) -> None:
         t.accent = "#8ab4ff"
 
 
+def _bare(t: Theme, rng: random.Random) -> None:
+    """No style sheet at all: what the browser itself makes of a page."""
+    t.dark, t.back, t.panel, t.ink, t.edge, t.faint = False, "#fff", "#fff", "#000", "#888", "#444"
+    t.accent, t.underline, t.radius, t.shadow, t.upper, t.zoom = "#0000ee", True, 0, "none", False, 1
+    t.look, t.first, t.second, t.spacing = "native", "native", "native", "normal"
+    t.font, t.size = (
+        rng.choice(["Liberation Serif", "Liberation Sans", "DejaVu Sans"]),
+        rng.choice([10, 11, 12, 13, 14, 16]),
+    )
+    t.leading, t.gap = 1.2, rng.choice([2, 4, 8])
+
+
 def _dense(t: Theme, rng: random.Random) -> None:
     """Dashboards and admin pages: small type, small gaps."""
     t.size, t.gap, t.radius, t.leading = (
@@ -135,7 +147,7 @@ def _narrow(t: Theme, rng: random.Random) -> None:
     t.look = rng.choice(["boxed", "boxed", "boxed", "line", "filled"])
 
 
-SCHOOLS = [_framework, _framework, _layers, _old_school, _dense, _airy, _narrow, _narrow]
+SCHOOLS = [_framework, _framework, _layers, _old_school, _bare, _bare, _dense, _airy, _narrow, _narrow]
 
 
 def theme_css(t: Theme, b: Builder, scope: str) -> str:
@@ -182,6 +194,7 @@ def _button_css(t: Theme, rng: random.Random) -> str:
     shape += rng.choice(["", "", "font-weight:bold;", "font-size:.9em;"])
     shape += "text-transform:uppercase;letter-spacing:.5px;" if t.upper else ""
     styles = {
+        "native": "",
         "solid": f"background:{t.accent};color:#fff;border:0",
         "outline": f"background:transparent;color:{t.accent if not t.dark else t.ink};border:1px solid currentColor",
         "grey": f"background:{'#444' if t.dark else '#e8e8e8'};color:{t.ink};border:1px solid {t.edge}",
@@ -195,8 +208,13 @@ def _button_css(t: Theme, rng: random.Random) -> str:
             f"border:0;background:color-mix(in srgb,{t.edge} 40%,transparent);",
         ]
     )
+    first, second = (f"{{{shape}{styles[s]}}}" for s in (t.first, t.second))
+    if t.first == "native":  # as the browser draws a button; what is only written as one gets a frame
+        first = second = (
+            f"{{font-size:{rng.choice(['.83em', '1em'])};&:not(button){{{styles['raised']};padding:1px 6px}}}}"
+        )
     return (
-        f"& .btn{{{shape}{styles[t.first]}}}& .btn2{{{shape}{styles[t.second]}}}"
+        f"& .btn{first}& .btn2{second}"
         f"& .icon{{display:inline-grid;place-items:center;padding:{rng.choice([1, 2, 3, 4])}px;{icon}"
         f"border-radius:{rng.choice([0, 4, 99])}px;color:{t.ink};font:inherit;min-width:16px;box-sizing:content-box}}"
     )
@@ -236,6 +254,6 @@ background:color-mix(in srgb,{t.ink} 30%,{t.back});border-radius:9px}}
 border-radius:{rng.choice([99, 99, 2])}px;border:1px solid #fff}}
 & .days{{display:grid;grid-template-columns:repeat(7,{rng.choice([19, 22, 25])}px);text-align:center;gap:1px}}
 & .days>*{{padding:{rng.choice([0, 1, 2])}px 0;border-radius:{rng.choice([0, 3, 99])}px}}& .days .on{{background:{t.accent};color:#fff}}
-& .swatch{{display:inline-block;width:{rng.choice([16, 20, 26])}px;height:{rng.choice([16, 20])}px;border-radius:{rng.choice([0, 4, 99])}px;border:1px solid #777}}
+& .swatch{{display:inline-block;width:{rng.choice([16, 20, 26, 40, 64])}px;height:{rng.choice([16, 20, 20, 44])}px;border-radius:{rng.choice([0, 4, 99])}px;border:1px solid #777}}
 & .swatch.on{{outline:2px solid {t.ink};outline-offset:2px}}& .seg{{border:1px solid {t.edge};padding:2px 8px}}
 & .seg.on{{background:{t.accent};color:#fff}}"""

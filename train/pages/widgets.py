@@ -55,7 +55,7 @@ def accordion(b: Builder) -> str:
     shut, opened = b.rng.choice([("▸", "▾"), ("+", "−"), ("▶", "▼")])
     make = b.rng.choice([b.words.thing, b.words.place, b.words.command])
     share = b.rng.choice([0, 0.3, 0.6])
-    for name in b.distinct(make, b.rng.randint(2, 4)):
+    for name in b.distinct(make, b.rng.choice([1, 2, 2, 3, 3, 4])):
         is_open = b.chance(share)
         body = ""
         mark = b.add("section", name, value="open" if is_open else "")
@@ -203,36 +203,47 @@ def tree(b: Builder) -> str:
 
 
 def menu_bar(b: Builder) -> str:
-    """Menus in a row; one may be open, and one of its entries may open a menu of its own."""
-    names, made = b.rng.sample(list(MENUS), b.rng.randint(2, 5)), []
+    """Menus in a row, or in a column where the mouse alone opens them; one may be open, and one of its entries may
+    open a menu of its own."""
+    usual, made, is_column = b.chance(0.5), [], b.chance(0.3)
+    make = b.rng.choice([b.words.place, b.noun])
+    names = b.rng.sample(list(MENUS), b.rng.randint(2, 5)) if usual else b.distinct(make, b.rng.randint(2, 5))
     opened = b.rng.randrange(len(names)) if b.chance(0.5) else -1
     for i, name in enumerate(names):
-        mark, trigger, ids, pop = b.add("menu", name), b.last, [], ""
-        entries = b.rng.sample(MENUS[name], b.rng.randint(3, 4))
+        traits = {"opens": "under the mouse"} if is_column else {}
+        mark, trigger, ids, pop = b.add("menu", name, traits=traits), b.last, [], ""
+        entries = (
+            b.rng.sample(MENUS[name], b.rng.randint(3, 4)) if usual else b.distinct(make, b.rng.randint(2, 4))
+        )
         if i == opened:
             rows, deeper = [], b.rng.randrange(len(entries)) if b.chance(0.4) else -1
             for j, entry in enumerate(entries):
                 arrow = " ▸" if j == deeper else ""
-                rows.append(f"<a {b.add('option', entry, context=name)}>{entry}{arrow}</a>")
+                rows.append(f"<a {b.add('option', entry, context=name)}>{esc(entry)}{arrow}</a>")
                 ids.append(b.last)
             if deeper >= 0:
                 rows[deeper] = (
                     f'<span style="position:relative;padding:0">{_submenu(b, ids[deeper], rows[deeper])}</span>'
                 )
-            pop = f'<div class="pop" style="left:0;top:100%">{"".join(rows)}</div>'
+            beside = "left:100%;top:0" if is_column else "left:0;top:100%"
+            pop = f'<div class="pop" style="{beside}">{"".join(rows)}</div>'
         b.widgets.append(Menu(trigger, entries, ids))
         made.append(
-            f'<span style="position:relative"><span style="padding:1px 6px" {mark}>{name}</span>{pop}</span>'
+            f'<span style="position:relative"><span style="padding:1px 6px" {mark}>{esc(name)}{" ▸" * is_column}</span>{pop}</span>'
         )
+    if is_column:
+        rows = "".join(f'<div style="padding:2px 0">{row}</div>' for row in made)
+        return f'<div class="block" style="display:inline-block;border:1px solid #8888">{rows}</div>'
     return f'<div class="row block" style="border-bottom:1px solid #8888">{"".join(made)}</div>'
 
 
 def _submenu(b: Builder, trigger: int, row: str) -> str:
-    entries, ids, pop = b.rng.sample(EXPORTS, 3), [], ""
+    entries = b.rng.sample(EXPORTS, 3) if b.chance(0.5) else b.distinct(b.noun, 3)
+    ids, pop = [], ""
     if b.chance(0.5):
         rows = []
         for entry in entries:
-            rows.append(f"<a {b.add('option', entry, context=b.elements[trigger].name)}>{entry}</a>")
+            rows.append(f"<a {b.add('option', entry, context=b.elements[trigger].name)}>{esc(entry)}</a>")
             ids.append(b.last)
         pop = f'<div class="pop" style="left:100%;top:0">{"".join(rows)}</div>'
     b.widgets.append(Menu(trigger, entries, ids))

@@ -55,7 +55,9 @@ def typing(see: Sight, element: Element, plainly: bool = False) -> Clause:
 
 def typing_twice(see: Sight) -> Clause | None:
     """One text into two fields, as a password and its repetition: what the first holds, or what it should."""
-    fields = [e for e in see.elements if e.role == "field" and see.sees(e.id) and see.named_once(e.name)]
+    no_more = len([e for e in see.elements if e.role in ("field", "search", "date")]) == 2
+    fields = [e for e in see.elements if e.role == "field" and see.sees(e.id)]
+    fields = [e for e in fields if see.named_once(e.name) or no_more]
     if len(fields) < 2:
         return None
     at = see.rng.randrange(len(fields) - 1)
@@ -65,8 +67,8 @@ def typing_twice(see: Sight) -> Clause | None:
     if not wanted.strip() or "\n" in wanted:
         return None
     names = [see.say.thing("field", see.say.cased(e.name)) for e in pair]
-    no_more = len([e for e in see.elements if e.role in ("field", "search", "date")]) == 2
-    intent = "type_in_both" if no_more and see.chance(0.5) else "type_twice"
+    is_plain = no_more and (see.chance(0.5) or not all(e.name for e in pair))
+    intent = "type_in_both" if is_plain else "type_twice"
     text = see.say.say(intent, t=see.say.quote(wanted), a=names[0], b=names[1])
     lines = [type_line(see, e, wanted) for e in pair]
     if pair[0].value != wanted:

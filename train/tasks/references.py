@@ -14,7 +14,7 @@ from .sight import Sight, corner, plain
 
 ROLE_WORDS = {
     "clickable": "[button|link]", "button": "button", "link": "link", "tab": "tab", "icon": "[icon|icon button|symbol]",
-    "field": "[text field|field|input]", "search": "[search box|search field|search bar]", "date": "[date field|field]",
+    "field": "[text field|field|input|textbox|text box|input field|text input]", "search": "[search box|search field|search bar]", "date": "[date field|field]",
     "select": "[dropdown|drop-down list|select box]", "checkbox": "[checkbox|box]", "radio": "[radio button|option]",
     "switch": "[switch|toggle]", "slider": "slider", "menu": "menu", "section": "section", "option": "[entry|option]",
     "folder": "folder", "leaf": "entry", "page": "[page number|page]", "item": "[item|row]", "day": "day", "shape": "shape", "swatch": "color swatch", "star": "star",
@@ -33,6 +33,12 @@ SHOWS_NAME = (
     "option",
     "page",
 )
+SIGNS = {"cross": "x", "plus": "+", "minus": "-", "question mark": "?"}
+SIGN = [
+    "the [button|icon] [labeled|labelled|marked|with the|that shows|with] {q}",
+    "the {q}",
+    "the {q} [button|icon|sign]",
+]
 PLACES = {"top right": (1, -1), "top left": (-1, -1), "bottom right": (1, 1), "bottom left": (-1, 1)}
 
 
@@ -45,6 +51,7 @@ def refer(see: Sight, element: Element, plainly: bool = False) -> str:
             by_place,
             by_relation,
             by_order,
+            by_rank,
             by_kind,
             by_color,
             by_start,
@@ -115,6 +122,8 @@ def _icon(see: Sight, element: Element) -> str:
     ]
     if purposes and see.chance(0.3):
         return see.say.fill(PURPOSE, p=see.rng.choice(purposes))
+    if name in SIGNS and see.chance(0.15):
+        return see.say.fill(SIGN, q=see.say.quote(SIGNS[name]))
     looks = [w for w in looks if not any(w in (i, *ICONS[i][1]) for i in shown - {name})]
     return see.say.fill(ICON, i=see.rng.choice([name, name, *looks]))
 
@@ -243,11 +252,29 @@ def by_order(see: Sight, element: Element) -> str | None:
     return None
 
 
+def by_rank(see: Sight, element: Element) -> str | None:
+    """The third field: of all that the page has, named or not."""
+    like = [e for e in see.reading_order if e.role in see.kind(element)]
+    if element.role not in ("field", "select", "slider", "checkbox") or see.scrolls or not 1 < len(like) < 9:
+        return None
+    if any(not see.sees(e.id) or e.role != element.role for e in like):
+        return None
+    place = next(i for i, e in enumerate(like) if e.id == element.id)
+    nth = "last" if place == len(like) - 1 and see.chance(0.4) else ORDINALS[place]
+    return see.say.fill(
+        ["the {o} {r}", "{r} number {p}"][: 2 if see.chance(0.3) else 1],
+        o=nth,
+        r=_role(see, element),
+        p=str(place + 1),
+    )
+
+
 def by_kind(see: Sight, element: Element) -> str | None:
     """The search box: there is no other."""
     if len(see.alike(element)) > 1 or element.role in ("star", "swatch", "shape"):
         return None
-    return f"the {see.rng.choice(['', '', 'only '])}{_role(see, element)}"
+    where = see.rng.choice(["", "", "", " below", " here", " on this page"])
+    return f"the {see.rng.choice(['', '', 'only '])}{_role(see, element)}{where}"
 
 
 def by_any(see: Sight, element: Element) -> str | None:

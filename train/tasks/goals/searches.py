@@ -7,14 +7,20 @@ from ..filling import type_line, type_step
 from ..pointing import click_line, click_step
 from ..sight import Sight
 
+PATHS = (" > ", " > ", ">", " -> ", " / ", ", then ")
+
 
 def menu(widget: Menu, see: Sight) -> Clause | None:
-    """Open the menu, click the entry. Menus within menus go by their own names."""
+    """Open the menu, click the entry. What has an arrow to the side opens under the mouse. A menu within a menu goes by
+    its own name or by the whole path."""
     trigger = see.element(widget.trigger)
     if trigger.id not in see.scene.glimpsed:
         return None
     at = see.rng.randrange(len(widget.entries))
-    entry, opened = widget.entries[at], click_line(see, trigger)
+    is_pointed = trigger.role == "option" or "opens" in trigger.traits
+    entry = widget.entries[at]
+    opened = f"Hover over {see.line(trigger)}" if is_pointed else click_line(see, trigger)
+    past, path = [opened], trigger.name
     if trigger.role == "icon":
         if not see.in_context(trigger) and not see.names_it(trigger):
             return None
@@ -24,13 +30,22 @@ def menu(widget: Menu, see: Sight) -> Clause | None:
     else:
         if not see.names_it(trigger):
             return None
-        text = see.say.say("menu", n=see.say.cased(trigger.name), t=see.say.quote(see.say.cased(entry)))
+        if trigger.role == "option" and see.chance(0.6):
+            over = next(e for e in see.elements if e.role == "menu" and e.name == trigger.context)
+            path = f"{over.name}{see.rng.choice(PATHS)}{trigger.name}"
+            past = [f"Hover over '{over.name}'" if "opens" in over.traits else f"Open '{over.name}'", opened]
+        text = see.say.say("menu", n=see.say.cased(path), t=see.say.quote(see.say.cased(entry)))
     if widget.ids:
         element = see.element(widget.ids[at])
-        return Clause(text, [opened], click_step(see, element), kind="menu") if see.sees(element.id) else None
+        return Clause(text, past, click_step(see, element), kind="menu") if see.sees(element.id) else None
     if not see.sees(trigger.id):
         return None
-    return Clause(text, step=aim(opened, see.box(trigger)), more=[f"Click '{entry}'"], told=True, kind="menu")
+    step = aim(opened, see.box(trigger), "mouse_move" if is_pointed else "left_click")
+    if trigger.role == "menu" and see.chance(0.2):  # what is under an entry of it shows later
+        deeper = see.words.cased(see.words.noun())
+        text = see.say.say("menu", n=f"{trigger.name}{see.rng.choice(PATHS)}{entry}", t=see.say.quote(deeper))
+        return Clause(text, step=step, more=[f"Hover over '{entry}'", f"Click '{deeper}'"], kind="menu")
+    return Clause(text, past[:-1], step, more=[f"Click '{entry}'"], told=not is_pointed, kind="menu")
 
 
 def tree(widget: Tree, see: Sight) -> Clause | None:
@@ -71,14 +86,35 @@ def suggestion(widget: Suggestions, see: Sight) -> Clause | None:
     if not widget.entries:
         wanted = see.words.city()
         start = wanted[: see.rng.randint(2, 3)]
-        text = _suggest_text(see, box, start, wanted)
+        end = wanted[-see.rng.randint(2, 3) :]
+        text = _suggest_text(see, box, start, wanted) if see.chance(0.6) else _partly(see, box, start, end)
         return Clause(text, step=type_step(see, box, start), more=[f"Click '{wanted}'"], kind="suggest")
     entries = [see.element(i) for i in widget.entries if see.sees(i) and see.names_it(see.element(i))]
     if not entries:
         return None
     entry = see.rng.choice(entries)
     text = _suggest_text(see, box, box.value, entry.name)
+    if see.chance(0.4):
+        end = entry.name[-see.rng.randint(2, 3) :]
+        alike = [see.element(i) for i in widget.entries if see.element(i).name.lower().endswith(end.lower())]
+        first = min(entries, key=lambda e: see.box(e)[1])
+        if len(alike) == 1:
+            text = _partly(see, box, box.value, end)
+        elif entry.id == first.id:
+            text = _partly(see, box, box.value, "")
     return Clause(text, [type_line(see, box, box.value)], click_step(see, entry), kind="suggest")
+
+
+def _partly(see: Sight, box: Element, start: str, end: str) -> str:
+    """By how it begins and, where that is not enough or by chance, how it ends."""
+    x = see.say.thing("field", see.say.cased(box.name)) if see.chance(0.6) else ""
+    words = (
+        see.say.say("suggest_ends", p=see.say.quote(start), q=see.say.quote(end))
+        if end and see.chance(0.7)
+        else ""
+    )
+    words = words or see.say.say("suggest_starts", p=see.say.quote(start))
+    return f"{words} {see.rng.choice(['in', 'into', 'for', 'under'])} {x}" if x else words
 
 
 def _suggest_text(see: Sight, box: Element, start: str, wanted: str) -> str:
