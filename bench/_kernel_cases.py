@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from saccade.model.kernels import (
+    attend_tiles,
     packed,
     reference,
     step_attention,
@@ -23,6 +24,7 @@ from saccade.model.kernels import (
     step_packed,
     step_reference,
 )
+from saccade.model.kernels.launch import padded
 from saccade.model.kernels.packed import Packed, Weight
 from saccade.model.kernels.reference import MixWeights
 from saccade.model.kernels.step_reference import Norm
@@ -310,6 +312,32 @@ def attention(noise: Noise, shape: Shape) -> Case:
     return Case(run, (out, *wide), nbytes(qkv) + read + out.numel() * 2)
 
 
+def prompt_attention(noise: Noise, shape: Shape, new: int, ahead: bool = True, splits: int = 1) -> Case:
+    """`seen` tokens before, in a buffer that has room for more; heads as narrow as the kernel takes."""
+    dim, seen = max(64, padded(shape.head_dim)), shape.seen + new
+    q = noise(shape.batch, new, shape.heads, dim).transpose(1, 2)
+    k, v = (noise(shape.batch, shape.groups, seen + 3, dim)[:, :, :seen] for _ in range(2))
+    out = reference.causal_attention(q.float(), k.float(), v.float())
+    return Case(
+        lambda: (attend_tiles.attend(q, k, v, attend_tiles.tiles_of(q)._replace(ahead=ahead), splits),),
+        (out,),
+        nbytes(q, q, k, v),
+    )
+
+
+def joined(noise: Noise, shape: Shape, new: int = 37, count: int = 11) -> Case:
+    """More parts than are joined at once, of keys that are in a part each; one has no keys, and holds NaN."""
+    dim = max(64, padded(shape.head_dim))
+    parts = [noise(shape.batch, new, shape.heads, dim).transpose(1, 2) for _ in range(count)]
+    sums = [3 * noise(shape.batch, shape.heads, new, dtype=torch.float32) for _ in range(count)]
+    shares = torch.stack(sums).softmax(0)
+    out = sum(part.float() * share.unsqueeze(-1) for part, share in zip(parts, shares, strict=True))
+    assert isinstance(out, Tensor)
+    parts.append(torch.full_like(parts[0], torch.nan))
+    sums.append(torch.full_like(sums[0], -torch.inf))
+    return Case(lambda: (attend_tiles.join(parts, sums),), (out,), nbytes(*parts, *sums, parts[0]))
+
+
 KINDS = ("fp8", "int8", "int4")
 PACKED = {
     "norm_linear": norm_linear,
@@ -337,6 +365,13 @@ MANY_CASES: dict[str, Callable[[Noise, Shape], Case]] = {
     "choose_experts, many": partial(experts_choice, rules=step_experts_many),
     "experts up, down, many": partial(experts, rules=step_experts_many),
     "dense up, many": partial(dense_up, rules=step_experts_many),
+}
+# Of prompts: checked beside those of a step, not timed with them.
+PROMPT_CASES: dict[str, Make] = {
+    "attention of 65": partial(prompt_attention, new=65),
+    "attention of 2, split": partial(prompt_attention, new=2, splits=3),
+    "attention of 40, plain": partial(prompt_attention, new=40, ahead=False, splits=2),
+    "joined parts": joined,
 }
 
 

@@ -61,7 +61,7 @@ from bench._gpu_models import (
 )
 from bench._gpu_parts import allowed_error, long_contexts, many_rows
 from bench._gpu_plot import plot
-from bench._kernel_cases import A3B, MANY_CASES, TOLERANCE, Case, Make, Noise, Shape, cases_of
+from bench._kernel_cases import A3B, MANY_CASES, PROMPT_CASES, TOLERANCE, Case, Make, Noise, Shape, cases_of
 
 RESULTS = Path(__file__).parent / "results" / "gpu.jsonl"
 ODD = Shape(3, 200, 2, 6, 24, 40, 6, 2, 40, 20, 37, 3, 72, 56, 333)
@@ -125,7 +125,10 @@ def main() -> None:
     say(f"{about['gpu']}: copy {copy / 1e12:.2f} TB/s, product {matmul / 1e12:.0f} TFLOP/s")
     lab = Lab(lambda: network(layers), {**TEXT, "num_hidden_layers": layers}, VISION, copy, matmul)
     parts: dict[str, Part] = {
-        "kernels": lambda lab: {"errors": check_kernels(cases, shapes), "kernels": time_kernels(cases, copy)},
+        "kernels": lambda lab: {
+            "errors": check_kernels(cases, shapes) | check_kernels(PROMPT_CASES, shapes),
+            "kernels": time_kernels(cases, copy),
+        },
         "prefill": lambda lab: {"delta_rule": time_delta_rule(copy), **time_layers()},
         "greedy": lambda lab: {"differ": check_greedy()},
         **{f"decode {kind}": decode_part(layers, copy, alone, kind) for kind in args.weights},

@@ -65,6 +65,8 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = N
     behind = visible is None and 1 < q.shape[2] < k.shape[2]
     if behind and q.device.type == "cpu" and not (q.requires_grad or k.requires_grad):
         return cpu.attention_behind_prefix(q, k, v)
+    if visible is None and _fits_attend(q, k, v):
+        return _triton("attend_prompt").attend(q, k, v)
     if behind and _flash_takes(q, k, v):  # its "causal" is ours; through torch's front it would need a mask
         return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, is_causal=True)[0]
     return reference.causal_attention(q, k, v, visible)
@@ -251,6 +253,10 @@ def _few_in_triton(x: Tensor, *weights: Any) -> bool:
     """Whether these are a few rows and quantised matrices."""
     few = x.is_cuda and x.numel() <= SHORT * x.shape[-1] and not any(isinstance(w, Tensor) for w in weights)
     return few and has_triton() and not _wants_gradient(x)
+
+
+def _fits_attend(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    return _many_in_triton(q, k, v) and _triton("attend_prompt").fits(q, k, v)
 
 
 def _flash_takes(q: Tensor, k: Tensor, v: Tensor) -> bool:

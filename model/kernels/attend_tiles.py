@@ -1,8 +1,8 @@
 """Triton: attention of many tokens in tiles, and parts of an attention joined by their log-sum-exps.
 
-Rows of a tile are the query heads that share a key head, token after token: the corner of the mask then cuts few
-tiles, and a key is read once for all of them. Same meaning as `reference.causal_attention`. Shapes: B batch, H
-query heads, G key and value heads, T new tokens, S all tokens, D head dim, N parts.
+Rows of a tile are the query heads that share a key head, token after token: the corner of the mask then cuts
+few tiles, and a key is read once for all of them. Same meaning as `reference.causal_attention`. Shapes: B batch,
+H query heads, G key and value heads, T new tokens, S all tokens, D head dim, N parts.
 """
 
 from collections.abc import Sequence
@@ -32,11 +32,10 @@ class Tiles(NamedTuple):
     warps: int = 8
     stages: int = 2
     resident: int = 1
-    ahead: bool = False  # the scores of the next keys are begun before these are weighed
-    specialised: bool = False  # warps that load, warps that multiply
+    ahead: bool = True  # values are multiplied while the next keys are weighed
 
 
-EXACT_TILES = Tiles(16, 32, 4, 1)  # of fp32, for tests
+EXACT_TILES = Tiles(64 if INTERPRETED else 16, 32, 4, 1)  # of fp32, for tests
 
 
 @triton.jit
@@ -48,24 +47,51 @@ def _scores(d_k, b_q, i_b, i_g, start, D: tl.constexpr, KEYS: tl.constexpr, EXAC
 
 
 @triton.jit
-def _weigh(d_v, b_score, b_max, b_sum, b_acc, scale, i_b, i_g, start, D: tl.constexpr, KEYS: tl.constexpr,
-           EXACT: tl.constexpr):  # fmt: skip
-    """The online softmax of some keys; `scale` makes powers of two of the scores. A row that has seen no key has
-    a finite maximum, so that nothing becomes inf - inf."""
+def _masked(b_score, o_seen, start, last, KEYS: tl.constexpr):
+    o_key = start + tl.arange(0, KEYS)
+    return tl.where((o_key[None, :] <= o_seen[:, None]) & (o_key < last)[None, :], b_score, -float("inf"))
+
+
+@triton.jit
+def _soften(b_score, b_max, b_sum, scale):
+    """The online softmax of some keys; `scale` makes powers of two of the scores. A row that has seen no key
+    has a finite maximum, so that nothing becomes inf - inf."""
     b_new = tl.maximum(b_max, tl.max(b_score, 1) * scale)
     b_p = tl.exp2(b_score * scale - b_new[:, None])
     shrink = tl.exp2(b_max - b_new)
-    b_sum = b_sum * shrink + tl.sum(b_p, 1)
+    return b_p, shrink, b_new, b_sum * shrink + tl.sum(b_p, 1)
+
+
+@triton.jit
+def _carry(b_p, DTYPE: tl.constexpr, EXACT: tl.constexpr):
+    """For the next turn of a loop. Triton would pass a product's operand that comes from there through shared
+    memory, and wait for the product; as integers it stays in registers."""
+    if EXACT:
+        return b_p
+    else:
+        return b_p.to(DTYPE).to(tl.int16, bitcast=True)
+
+
+@triton.jit
+def _carried(b_p, DTYPE: tl.constexpr, EXACT: tl.constexpr):
+    if EXACT:
+        return b_p
+    else:
+        return b_p.to(DTYPE, bitcast=True)
+
+
+@triton.jit
+def _add(d_v, b_p, b_acc, i_b, i_g, start, D: tl.constexpr, KEYS: tl.constexpr, EXACT: tl.constexpr):
     b_v = d_v.load([i_b, i_g, start, 0]).reshape(KEYS, D)
-    b_p, b_v = (b_p, b_v.to(tl.float32)) if EXACT else (b_p.to(b_v.dtype), b_v)
-    b_acc = tl.dot(b_p, b_v, b_acc * shrink[:, None], input_precision="ieee")
-    return b_new, b_sum, b_acc
+    if EXACT:
+        b_v = b_v.to(tl.float32)
+    return tl.dot(b_p.to(b_v.dtype), b_v, b_acc, input_precision="ieee")
 
 
 @triton.jit(do_not_specialize=["T", "S", "splits"])
 def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s_t, H: tl.constexpr,
             G: tl.constexpr, D: tl.constexpr, B: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr,
-            EXACT: tl.constexpr, AHEAD: tl.constexpr, SPECIALISED: tl.constexpr):  # fmt: skip
+            EXACT: tl.constexpr, AHEAD: tl.constexpr):  # fmt: skip
     """Longest tiles first; programs that run at the same time read the same stretch of the keys.
     out [N, B, T, H, D]; lse [N, B, T, H], which is -inf where a stretch holds no key of a row."""
     SHARE: tl.constexpr = H // G
@@ -73,7 +99,7 @@ def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s
     i_group, i_part = i_part % (B * G), i_part // (B * G)
     i_tile, i_split = tiles - 1 - i_part % tiles, i_part // tiles
     i_b, i_g = i_group // G, i_group % G
-    o_row, o_s, o_d = i_tile * ROWS + tl.arange(0, ROWS), tl.arange(0, KEYS), tl.arange(0, D)
+    o_row, o_d = i_tile * ROWS + tl.arange(0, ROWS), tl.arange(0, D)
     o_t, o_h = o_row // SHARE, i_g * SHARE + o_row % SHARE
     inside = o_t < T
     o_q = i_b.to(tl.int64) * s_b + o_t.to(tl.int64) * s_t + o_h.to(tl.int64) * s_h
@@ -85,45 +111,58 @@ def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s
     b_acc = tl.zeros([ROWS, D], tl.float32)
 
     before = S - T
+    o_seen = before + o_t
     free = before + i_tile * ROWS // SHARE + 1  # keys that every row sees
     seen = tl.minimum(before + (i_tile * ROWS + ROWS - 1) // SHARE + 1, S)  # keys that any row sees
     stretch = tl.cdiv(tl.cdiv(seen, splits), KEYS) * KEYS
     first = i_split * stretch
     last = tl.minimum(first + stretch, seen)
     corner = tl.maximum(tl.minimum(last, free) // KEYS * KEYS, first)
-    if AHEAD:
-        b_next = _scores(d_k, b_q, i_b, i_g, first, D, KEYS, EXACT)
-        for start in tl.range(first, corner, KEYS, warp_specialize=SPECIALISED):
-            b_score = b_next
-            b_next = _scores(d_k, b_q, i_b, i_g, start + KEYS, D, KEYS, EXACT)  # beyond the end: zeros
-            b_max, b_sum, b_acc = _weigh(
-                d_v, b_score, b_max, b_sum, b_acc, scale, i_b, i_g, start, D, KEYS, EXACT
-            )
-    else:
-        for start in tl.range(first, corner, KEYS, warp_specialize=SPECIALISED):
+    if AHEAD:  # values of the keys before are multiplied while these are weighed
+        b_score = _masked(_scores(d_k, b_q, i_b, i_g, first, D, KEYS, EXACT), o_seen, first, last, KEYS)
+        b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
+        b_p = _carry(b_p, p_out.dtype.element_ty, EXACT)
+        for start in range(first + KEYS, corner, KEYS):
             b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
-            b_max, b_sum, b_acc = _weigh(
-                d_v, b_score, b_max, b_sum, b_acc, scale, i_b, i_g, start, D, KEYS, EXACT
-            )
-    for start in tl.range(corner, last, KEYS):
-        b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
-        sees = (start + o_s)[None, :] <= (before + o_t)[:, None]
-        b_score = tl.where(sees & (start + o_s < last)[None, :], b_score, -float("inf"))
-        b_max, b_sum, b_acc = _weigh(
-            d_v, b_score, b_max, b_sum, b_acc, scale, i_b, i_g, start, D, KEYS, EXACT
-        )
+            b_p = _carried(b_p, p_out.dtype.element_ty, EXACT)
+            b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, start - KEYS, D, KEYS, EXACT)
+            b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
+            b_p = _carry(b_p, p_out.dtype.element_ty, EXACT)
+        corner = tl.maximum(corner, first + KEYS)
+        for start in range(corner, last, KEYS):
+            b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
+            b_p = _carried(b_p, p_out.dtype.element_ty, EXACT)
+            b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, start - KEYS, D, KEYS, EXACT)
+            b_score = _masked(b_score, o_seen, start, last, KEYS)
+            b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
+            b_p = _carry(b_p, p_out.dtype.element_ty, EXACT)
+        end = corner + tl.cdiv(tl.maximum(last - corner, 0), KEYS) * KEYS
+        b_p = _carried(b_p, p_out.dtype.element_ty, EXACT)
+        b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, end - KEYS, D, KEYS, EXACT)
+    else:
+        for start in range(first, corner, KEYS):
+            b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
+            b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
+            b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, start, D, KEYS, EXACT)
+        for start in range(corner, last, KEYS):
+            b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
+            b_score = _masked(b_score, o_seen, start, last, KEYS)
+            b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
+            b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, start, D, KEYS, EXACT)
 
     o_out = ((i_split * B + i_b).to(tl.int64) * T + o_t) * H + o_h
-    b_acc = b_acc / tl.where(b_sum > 0, b_sum, 1.0)[:, None]
+    b_total = tl.where(b_sum > 0, b_sum, 1.0)
+    b_acc = b_acc / b_total[:, None]
     tl.store(p_out + o_out[:, None] * D + o_d[None, :], b_acc.to(p_out.dtype.element_ty), inside[:, None])
     LN_2: tl.constexpr = 0.6931471805599453
-    tl.store(p_lse + o_out, (b_max + tl.log2(b_sum)) * LN_2, inside)
+    b_lse = tl.where(b_sum > 0, (b_max + tl.log2(b_total)) * LN_2, -float("inf"))
+    tl.store(p_lse + o_out, b_lse, inside)
 
 
 @triton.jit(do_not_specialize=["rows", "T", "count"])
 def _join(parts, sums, steps, sum_steps, p_out, p_lse, rows, T, count, H: tl.constexpr, D: tl.constexpr,
           ROWS: tl.constexpr, WIDE: tl.constexpr):  # fmt: skip
-    """One program has some rows of [B, T, H]. Beyond `count` the tuples repeat, so that one kernel fits all."""
+    """One program has some rows of [B, T, H]. Beyond `count` the tuples repeat: one kernel fits all."""
     LOG2_E: tl.constexpr = 1.4426950408889634
     o_row, o_d = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS), tl.arange(0, D)
     inside = o_row < rows
@@ -154,7 +193,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, tiles: Tiles | None = None, splits: 
     """See `reference.causal_attention`; D is 64, 128 or 256, and not all new tokens need be queries."""
     batch, heads, new, dim = q.shape
     groups, seen = k.shape[1:3]
-    assert dim in (64, 128, 256) and heads % groups == 0 and new <= seen
+    assert dim in (64, 128, 256)
+    assert heads % groups == 0
+    assert new <= seen
     assert q.stride(3) == k.stride(3) == v.stride(3) == 1
     tiles = tiles or tiles_of(q)
     blocks = triton.cdiv(new * (heads // groups), tiles.rows)
@@ -164,8 +205,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, tiles: Tiles | None = None, splits: 
     sums = q.new_empty(splits, batch, new, heads, dtype=torch.float32)
     d_k, d_v = (TensorDescriptor(x, list(x.shape), list(x.stride()), [1, 1, tiles.keys, dim]) for x in (k, v))
     sizes: dict[str, Any] = {"H": heads, "G": groups, "D": dim, "B": batch, "ROWS": tiles.rows}
-    sizes |= {"KEYS": tiles.keys, "EXACT": INTERPRETED or q.dtype is torch.float32}
-    sizes |= {"AHEAD": tiles.ahead, "SPECIALISED": tiles.specialised}
+    sizes |= {"KEYS": tiles.keys, "EXACT": INTERPRETED or q.dtype is torch.float32, "AHEAD": tiles.ahead}
     _attend[(programs * splits,)](
         q, d_k, d_v, parts, sums, new, seen, splits, blocks, dim**-0.5 * LOG2_E, *q.stride()[:3], **sizes,
         num_warps=tiles.warps, num_stages=tiles.stages,
@@ -174,7 +214,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, tiles: Tiles | None = None, splits: 
 
 
 def join(parts: Sequence[Tensor], sums: Sequence[Tensor]) -> Tensor:
-    """What all keys together give: parts [B, H, T, D] of disjoint keys and their log-sum-exps [B, H, T], fp32."""
+    """What all keys give: parts [B, H, T, D] of disjoint keys, and their log-sum-exps [B, H, T] in fp32."""
     while len(parts) > 1:
         out, total = _join_some(parts[:WIDE], sums[:WIDE])
         parts, sums = [out, *parts[WIDE:]], [total, *sums[WIDE:]]
@@ -191,8 +231,8 @@ def _join_some(parts: Sequence[Tensor], sums: Sequence[Tensor]) -> tuple[Tensor,
     parts, sums = ([*x, *[x[0]] * (WIDE - count)] for x in (parts, sums))
     steps, sum_steps = (tuple(x.stride()[:3] for x in each) for each in (parts, sums))
     _join[(triton.cdiv(rows, JOINED),)](
-        tuple(parts), tuple(sums), steps, sum_steps, out, total, rows, new, count, H=heads, D=dim, ROWS=JOINED,
-        WIDE=WIDE, num_warps=4,
+        tuple(parts), tuple(sums), steps, sum_steps, out, total, rows, new, count, H=heads, D=dim,
+        ROWS=JOINED, WIDE=WIDE, num_warps=4,
     )  # fmt: skip
     return out.transpose(1, 2), total.transpose(1, 2)
 
