@@ -52,15 +52,13 @@ def in_parts(q: Tensor, k: Tensor, v: Tensor, block: int = BLOCK) -> Tensor:
     padding = padded_tokens(new) - new
     q_wide, k_own, v_own = (F.pad(x, (0, 0, 0, padding)) for x in (q, k[:, :, before:], v[:, :, before:]))
     q_wide = q_wide.contiguous()
-    parts = [
-        cudnn(
-            q_wide, k[:, :, start : start + block].contiguous(), v[:, :, start : start + block].contiguous()
-        )
-        for start in range(0, whole, block)
-    ]
+    # Blocks last: what Triton compiles depends on which strides stand where, not on how many there are.
+    parts = [cudnn(q_wide, k_own.contiguous(), v_own.contiguous(), causal=True)]
     if whole < before:
         parts.append(flash(q, k[:, :, whole:before], v[:, :, whole:before]))
-    parts.append(cudnn(q_wide, k_own.contiguous(), v_own.contiguous(), causal=True))
+    for start in range(0, whole, block):
+        k_block, v_block = (x[:, :, start : start + block].contiguous() for x in (k, v))
+        parts.append(cudnn(q_wide, k_block, v_block))
     return join([out[:, :, :new] for out, _ in parts], [total[:, :, :new] for _, total in parts])
 
 

@@ -1,8 +1,8 @@
 """Triton: attention of many tokens in tiles, and parts of an attention joined by their log-sum-exps.
 
 Rows of a tile are the query heads that share a key head, token after token: the corner of the mask then cuts
-few tiles, and a key is read once for all of them. Same meaning as `reference.causal_attention`. Shapes: B batch,
-H query heads, G key and value heads, T new tokens, S all tokens, D head dim, N parts.
+few tiles, and a key is read once for all of them. Same meaning as `reference.causal_attention`. Shapes: B
+batch, H query heads, G key and value heads, T new tokens, S all tokens, D head dim, N parts.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _add(d_v, b_p, b_acc, i_b, i_g, start, D: tl.constexpr, KEYS: tl.constexpr, 
     return tl.dot(b_p.to(b_v.dtype), b_v, b_acc, input_precision="ieee")
 
 
-@triton.jit(do_not_specialize=["T", "S", "splits"])
+@triton.jit(do_not_specialize=["T", "S", "splits", "tiles"])
 def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s_t, H: tl.constexpr,
             G: tl.constexpr, D: tl.constexpr, B: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr,
             EXACT: tl.constexpr, AHEAD: tl.constexpr):  # fmt: skip

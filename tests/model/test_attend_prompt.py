@@ -38,7 +38,7 @@ def test_any_lengths(new: int, before: int, splits: int, heads: str, ahead: bool
 
 @pytest.mark.parametrize(("new", "seen"), [(70, 70), (70, 150), (70, 198)])
 def test_parts(new: int, seen: int, monkeypatch: pytest.MonkeyPatch):
-    """Blocks, what is left of them, and the new tokens; on a CPU torch's softmax stands in for both libraries."""
+    """Blocks, what is left of them, and the new tokens; torch's softmax stands in for what a CPU lacks."""
     if DEVICE == "cpu":
         monkeypatch.setattr(attend_prompt, "cudnn", softmax)
         monkeypatch.setattr(attend_prompt, "flash", softmax)
