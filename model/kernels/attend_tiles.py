@@ -198,7 +198,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, tiles: Tiles | None = None, splits: 
     assert new <= seen
     assert q.stride(3) == k.stride(3) == v.stride(3) == 1
     tiles = tiles or tiles_of(q)
-    blocks = triton.cdiv(new * (heads // groups), tiles.rows)
+    blocks = cdiv(new * (heads // groups), tiles.rows)
     programs = blocks * batch * groups
     splits = splits or splits_of(programs, seen, multiprocessors(q.device) * tiles.resident)
     parts = q.new_empty(splits, batch, new, heads, dim)
@@ -206,10 +206,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, tiles: Tiles | None = None, splits: 
     d_k, d_v = (TensorDescriptor(x, list(x.shape), list(x.stride()), [1, 1, tiles.keys, dim]) for x in (k, v))
     sizes: dict[str, Any] = {"H": heads, "G": groups, "D": dim, "B": batch, "ROWS": tiles.rows}
     sizes |= {"KEYS": tiles.keys, "EXACT": INTERPRETED or q.dtype is torch.float32, "AHEAD": tiles.ahead}
+    sizes |= {"num_warps": tiles.warps, "num_stages": tiles.stages}
     _attend[(programs * splits,)](
-        q, d_k, d_v, parts, sums, new, seen, splits, blocks, dim**-0.5 * LOG2_E, *q.stride()[:3], **sizes,
-        num_warps=tiles.warps, num_stages=tiles.stages,
-    )  # fmt: skip
+        q, d_k, d_v, parts, sums, new, seen, splits, blocks, dim**-0.5 * LOG2_E, *q.stride()[:3], **sizes
+    )
     return join([x.transpose(1, 2) for x in parts], [x.transpose(1, 2) for x in sums])
 
 
@@ -230,11 +230,15 @@ def _join_some(parts: Sequence[Tensor], sums: Sequence[Tensor]) -> tuple[Tensor,
     count, rows = len(parts), batch * new * heads
     parts, sums = ([*x, *[x[0]] * (WIDE - count)] for x in (parts, sums))
     steps, sum_steps = (tuple(x.stride()[:3] for x in each) for each in (parts, sums))
-    _join[(triton.cdiv(rows, JOINED),)](
+    _join[(cdiv(rows, JOINED),)](
         tuple(parts), tuple(sums), steps, sum_steps, out, total, rows, new, count, H=heads, D=dim,
-        ROWS=JOINED, WIDE=WIDE, num_warps=4,
+        ROWS=JOINED, WIDE=WIDE,
     )  # fmt: skip
     return out.transpose(1, 2), total.transpose(1, 2)
+
+
+def cdiv(size: int, block: int) -> int:
+    return -(-size // block)
 
 
 def tiles_of(q: Tensor) -> Tiles:
@@ -247,7 +251,7 @@ def splits_of(programs: int, keys: int, places: int) -> int:
     """Into how many stretches of keys to cut, so that the last round of programs is nearly full."""
 
     def cost(splits: int) -> int:
-        return triton.cdiv(programs * splits, places) * (keys // splits + PROGRAM)
+        return cdiv(programs * splits, places) * (keys // splits + PROGRAM)
 
     most = min(MAX_SPLITS, max(keys // (2 * PROGRAM), 1))
     return min(range(1, most + 1), key=cost)
