@@ -230,10 +230,10 @@ def _join_some(parts: Sequence[Tensor], sums: Sequence[Tensor]) -> tuple[Tensor,
     count, rows = len(parts), batch * new * heads
     parts, sums = ([*x, *[x[0]] * (WIDE - count)] for x in (parts, sums))
     steps, sum_steps = (tuple(x.stride()[:3] for x in each) for each in (parts, sums))
+    sizes: dict[str, Any] = {"H": heads, "D": dim, "ROWS": JOINED, "WIDE": WIDE}
     _join[(cdiv(rows, JOINED),)](
-        tuple(parts), tuple(sums), steps, sum_steps, out, total, rows, new, count, H=heads, D=dim,
-        ROWS=JOINED, WIDE=WIDE,
-    )  # fmt: skip
+        tuple(parts), tuple(sums), steps, sum_steps, out, total, rows, new, count, **sizes
+    )
     return out.transpose(1, 2), total.transpose(1, 2)
 
 
