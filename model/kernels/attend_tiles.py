@@ -207,9 +207,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, tiles: Tiles | None = None, splits: 
     sizes: dict[str, Any] = {"H": heads, "G": groups, "D": dim, "B": batch, "ROWS": tiles.rows}
     sizes |= {"KEYS": tiles.keys, "EXACT": INTERPRETED or q.dtype is torch.float32, "AHEAD": tiles.ahead}
     sizes |= {"num_warps": tiles.warps, "num_stages": tiles.stages}
-    strides = q.stride()[:3]
+    s_b, s_h, s_t, _ = q.stride()
     _attend[(programs * splits,)](
-        q, d_k, d_v, parts, sums, new, seen, splits, blocks, dim**-0.5 * LOG2_E, *strides, **sizes
+        q, d_k, d_v, parts, sums, new, seen, splits, blocks, dim**-0.5 * LOG2_E, s_b, s_h, s_t, **sizes
     )
     return join([x.transpose(1, 2) for x in parts], [x.transpose(1, 2) for x in sums])
 
