@@ -168,13 +168,13 @@ def _join(parts, sums, steps, sum_steps, p_out, p_lse, rows, T, count, H: tl.con
     inside = o_row < rows
     o_b, o_t, o_h = o_row // (T * H), o_row // H % T, o_row % H
     b_max = tl.full([ROWS], -float("inf"), tl.float32)
-    for i in tl.static_range(WIDE):
+    for i in tl.static_range(WIDE):  # type: ignore[reportGeneralTypeIssues]
         o_sum = o_b * sum_steps[i][0] + o_h * sum_steps[i][1] + o_t * sum_steps[i][2]
         b_max = tl.maximum(b_max, tl.load(sums[i] + o_sum, inside & (i < count), -float("inf")))
     b_max = tl.where(inside, b_max, 0.0)
     b_sum = tl.zeros([ROWS], tl.float32)
     b_acc = tl.zeros([ROWS, D], tl.float32)
-    for i in tl.static_range(WIDE):
+    for i in tl.static_range(WIDE):  # type: ignore[reportGeneralTypeIssues]
         o_sum = o_b * sum_steps[i][0] + o_h * sum_steps[i][1] + o_t * sum_steps[i][2]
         b_lse = tl.load(sums[i] + o_sum, inside & (i < count), -float("inf"))
         b_share = tl.exp2((b_lse - b_max) * LOG2_E)
