@@ -154,7 +154,7 @@ def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s
     b_total = tl.where(b_sum > 0, b_sum, 1.0)
     b_acc = b_acc / b_total[:, None]
     tl.store(p_out + o_out[:, None] * D + o_d[None, :], b_acc.to(p_out.dtype.element_ty), inside[:, None])
-    LN_2: tl.constexpr = 0.6931471805599453
+    LN_2: tl.constexpr = 0.6931471805599453  # type: ignore[assignment]
     b_lse = tl.where(b_sum > 0, (b_max + tl.log2(b_total)) * LN_2, -float("inf"))
     tl.store(p_lse + o_out, b_lse, inside)
 
@@ -163,18 +163,18 @@ def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s
 def _join(parts, sums, steps, sum_steps, p_out, p_lse, rows, T, count, H: tl.constexpr, D: tl.constexpr,
           ROWS: tl.constexpr, WIDE: tl.constexpr):  # fmt: skip
     """One program has some rows of [B, T, H]. Beyond `count` the tuples repeat: one kernel fits all."""
-    LOG2_E: tl.constexpr = 1.4426950408889634
+    LOG2_E: tl.constexpr = 1.4426950408889634  # type: ignore[assignment]
     o_row, o_d = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS), tl.arange(0, D)
     inside = o_row < rows
     o_b, o_t, o_h = o_row // (T * H), o_row // H % T, o_row % H
     b_max = tl.full([ROWS], -float("inf"), tl.float32)
-    for i in tl.static_range(WIDE):  # type: ignore[reportGeneralTypeIssues]
+    for i in tl.static_range(WIDE):  # type: ignore[misc]
         o_sum = o_b * sum_steps[i][0] + o_h * sum_steps[i][1] + o_t * sum_steps[i][2]
         b_max = tl.maximum(b_max, tl.load(sums[i] + o_sum, inside & (i < count), -float("inf")))
     b_max = tl.where(inside, b_max, 0.0)
     b_sum = tl.zeros([ROWS], tl.float32)
     b_acc = tl.zeros([ROWS, D], tl.float32)
-    for i in tl.static_range(WIDE):  # type: ignore[reportGeneralTypeIssues]
+    for i in tl.static_range(WIDE):  # type: ignore[misc]
         o_sum = o_b * sum_steps[i][0] + o_h * sum_steps[i][1] + o_t * sum_steps[i][2]
         b_lse = tl.load(sums[i] + o_sum, inside & (i < count), -float("inf"))
         b_share = tl.exp2((b_lse - b_max) * LOG2_E)
