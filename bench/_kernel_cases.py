@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from saccade.model.kernels import (
-    attend_tiles,
+    attend_prompt,
     packed,
     reference,
     step_attention,
@@ -312,14 +312,14 @@ def attention(noise: Noise, shape: Shape) -> Case:
     return Case(run, (out, *wide), nbytes(qkv) + read + out.numel() * 2)
 
 
-def prompt_attention(noise: Noise, shape: Shape, new: int, ahead: bool = True, splits: int = 1) -> Case:
+def prompt_attention(noise: Noise, shape: Shape, new: int, splits: int = 1) -> Case:
     """`seen` tokens before, in a buffer that has room for more; heads as narrow as the kernel takes."""
     dim, seen = max(64, padded(shape.head_dim)), shape.seen + new
     q = noise(shape.batch, new, shape.heads, dim).transpose(1, 2)
     k, v = (noise(shape.batch, shape.groups, seen + 3, dim)[:, :, :seen] for _ in range(2))
     out = reference.causal_attention(q.float(), k.float(), v.float())
     return Case(
-        lambda: (attend_tiles.attend(q, k, v, attend_tiles.tiles_of(q)._replace(ahead=ahead), splits),),
+        lambda: (attend_prompt.attend(q, k, v, splits=splits),),
         (out,),
         nbytes(q, q, k, v),
     )
@@ -335,7 +335,7 @@ def joined(noise: Noise, shape: Shape, new: int = 37, count: int = 11) -> Case:
     assert isinstance(out, Tensor)
     parts.append(torch.full_like(parts[0], torch.nan))
     sums.append(torch.full_like(sums[0], -torch.inf))
-    return Case(lambda: (attend_tiles.join(parts, sums),), (out,), nbytes(*parts, *sums, parts[0]))
+    return Case(lambda: (attend_prompt.join(parts, sums),), (out,), nbytes(*parts, *sums, parts[0]))
 
 
 KINDS = ("fp8", "int8", "int4")
@@ -370,7 +370,6 @@ MANY_CASES: dict[str, Callable[[Noise, Shape], Case]] = {
 PROMPT_CASES: dict[str, Make] = {
     "attention of 65": partial(prompt_attention, new=65),
     "attention of 2, split": partial(prompt_attention, new=2, splits=3),
-    "attention of 40, plain": partial(prompt_attention, new=40, ahead=False, splits=2),
     "joined parts": joined,
 }
 

@@ -158,6 +158,8 @@ def test_a_model_loads_without_torchs_compiler():
         "print(*{'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules))"
     )
     assert run_python("-c", code).split() == []
+    called = [file for file in modules("model") if "torch.compiler." in file.read_text("utf-8")]
+    assert called == [], "what only a GPU runs would import it in the middle of its first request"
 
 
 def test_version_is_stated_once():

@@ -10,6 +10,7 @@ import argparse
 import json
 import lzma
 import time
+from importlib import import_module
 from multiprocessing import Value
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,10 @@ def _compile(trainee: Trainee, graphs: Path | None) -> None:
     torch._dynamo.config.cache_size_limit = 64
     if graphs and graphs.exists():
         torch.compiler.load_cache_artifacts(lzma.decompress(graphs.read_bytes()))
+    own = import_module(
+        "saccade.model.kernels.delta_chunks"
+    )  # needs Triton, and the compiler must not look into it
+    own.delta_rule = torch.compiler.disable(own.delta_rule)
     for block in trainee.model.visual.blocks:
         block.compile(dynamic=False)
     for layer in trainee.model.language_model.layers:

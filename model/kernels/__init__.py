@@ -86,7 +86,7 @@ def delta_rule(
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
         most = 64 if _wants_gradient(q, k, v, g, beta, state) else 128  # what its tiles can be
         if v.is_cuda and has_triton() and all(16 <= d <= most and d & (d - 1) == 0 for d in state.shape[2:]):
-            return _triton_delta_rule()(q, k, v, g, beta, state)
+            return _triton("delta_chunks").delta_rule(q, k, v, g, beta, state)
         plain = v.device.type == "cpu" and not v.requires_grad
         solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
         return reference.delta_rule_chunked(q, k, v, g, beta, state, solve=solve)
@@ -289,8 +289,3 @@ def has_triton() -> bool:
 def _triton(module: str) -> Any:
     """Imported on first use: Triton is optional."""
     return import_module(f".{module}", __package__)
-
-
-@cache
-def _triton_delta_rule() -> Any:
-    return torch.compiler.disable(_triton("delta_chunks").delta_rule)
