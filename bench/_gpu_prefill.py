@@ -101,6 +101,24 @@ def expert_runs(tokens: int, text: dict[str, Any]) -> dict[str, Callable[[], lis
     }
 
 
+def attention_runs(new: int, before: int, text: dict[str, Any]) -> dict[str, Callable[[], list[Tensor]]]:
+    """New tokens behind a prefix in a buffer with room for more: as dispatched, and torch's flash."""
+    heads, groups, dim = (text[name] for name in ("num_attention_heads", "num_key_value_heads", "head_dim"))
+    q = torch.randn(1, new, heads, dim, device="cuda", dtype=torch.bfloat16).transpose(1, 2)
+    held = torch.randn(2, 1, groups, before + new + 99, dim, device="cuda", dtype=torch.bfloat16)
+    k, v = held[..., : before + new, :]
+    flash = torch.ops.aten._scaled_dot_product_flash_attention
+    return {
+        "saccade": lambda: [kernels.causal_attention(q, k, v)],
+        "torch": lambda: [flash(q, k, v, is_causal=True)[0]],
+    }
+
+
+def attention_flops(new: int, before: int, text: dict[str, Any]) -> float:
+    pairs = new * before + new * (new + 1) / 2
+    return 4.0 * pairs * text["num_attention_heads"] * text["head_dim"]
+
+
 def expert_flops(tokens: int, text: dict[str, Any]) -> float:
     return 6.0 * tokens * text["num_experts_per_tok"] * text["moe_intermediate_size"] * text["hidden_size"]
 

@@ -1,7 +1,7 @@
 """The network on a GPU: `python -m bench gpu`, at the shape of Qwen3.5-35B-A3B with random weights.
 
 All parts, or those named by `--only`. Of the network's pieces: kernels, each of a decode step; prefill, the
-delta rule in chunks and the experts of many tokens; greedy, 200 tokens of a graph against the ordinary
+delta rule in chunks, experts and attention of many tokens; greedy, 200 tokens of a graph against the ordinary
 forward; decode, one sequence's tokens per second. Of the whole, for the table of targets at
 the end: rows, 32 sequences at a time; long, up to a million tokens before; prompts; image, one screenshot;
 agent, a step of it in the engine; peers, `transformers` on the same tensors; start, the first request of a
@@ -279,12 +279,16 @@ def time_delta_rule(copy: float) -> dict[str, dict[str, float]]:
 
 @torch.inference_mode()
 def time_layers() -> dict[str, dict[str, float]]:
-    """Prompts of 35B-A3B in one layer: a DeltaNet layer between its projections, and the routed experts."""
+    """Prompts of 35B-A3B in one layer: a DeltaNet layer between its projections, experts, attention."""
     heads = chunks.SHAPES["prompt of 4,096, 35B-A3B"]
     works = {"a DeltaNet layer, 4,096 tokens": (chunks.layer_runs(heads), 0.0, chunks.ALLOWED_LAYER)}
     for tokens in (512, 4096):
         flops = chunks.expert_flops(tokens, TEXT)
         works[f"experts, {tokens} tokens"] = chunks.expert_runs(tokens, TEXT), flops, chunks.ALLOWED
+    for new, before in ((1197, 31000), (8192, 0), (8192, 24576), (300, 31000)):
+        runs = chunks.attention_runs(new, before, TEXT)
+        flops = chunks.attention_flops(new, before, TEXT)
+        works[f"attention, {new} tokens behind {before}"] = runs, flops, chunks.ALLOWED
     rows = {}
     for name, (runs, flops, allowed) in works.items():
         expected = runs["torch"]()

@@ -161,9 +161,8 @@ def _compile(trainee: Trainee, graphs: Path | None) -> None:
     torch._dynamo.config.cache_size_limit = 64
     if graphs and graphs.exists():
         torch.compiler.load_cache_artifacts(lzma.decompress(graphs.read_bytes()))
-    own = import_module(
-        "saccade.model.kernels.delta_chunks"
-    )  # needs Triton, and the compiler must not look into it
+    # Of Triton, where the compiler must not look into it.
+    own: Any = import_module("saccade.model.kernels.delta_chunks")
     own.delta_rule = torch.compiler.disable(own.delta_rule)
     for block in trainee.model.visual.blocks:
         block.compile(dynamic=False)
