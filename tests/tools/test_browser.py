@@ -6,7 +6,7 @@ import sys
 import pytest
 from playwright.async_api import CDPSession
 from saccade.errors import ActionError, BrowserError
-from saccade.tools import Browser, parse_action
+from saccade.tools import Browser, parse_action, settle
 from saccade.tools.observation import Effect, Observation
 
 from .conftest import Site
@@ -244,7 +244,8 @@ async def test_a_page_that_never_answers_is_a_result(site: Site) -> None:
         assert (await browser.observe()).url == start
 
 
-async def test_a_page_that_hangs_is_a_result(site: Site) -> None:
+async def test_a_page_that_hangs_is_a_result(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "SETTLE_S", 0.5)
     start = site.page("/hang", "<button style='font-size:99px' onclick='for(;;);'>hang</button>")
     async with Browser(start, timeout_s=1.0) as browser:
         first = await browser.observe()
