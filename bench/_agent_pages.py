@@ -126,7 +126,7 @@ def serve() -> Iterator[str]:
     """The address of the pages: `/0`, `/1`, ..."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:

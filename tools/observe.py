@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import time
+from asyncio import FIRST_COMPLETED
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from .settle import settle
 from .tab import LiveTab
 
 _TITLE_S = 0.5
+_PATIENCE_S = 1.0  # with a screenshot, before it is asked for again
 _PAPER_S, _PAPER_STEP_S = 4.0, 0.25
 _FLAT = 100  # colours: a viewer without a paper has fewer
 _TAB_CHANGES = 5
@@ -71,13 +73,24 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
 
 
 async def _capture(cdp: CDPSession, timeout_s: float) -> bytes:
-    """The viewport as PNG. `optimizeForSpeed` trades the size of the PNG for time, not its pixels."""
+    """The viewport as PNG. `optimizeForSpeed` trades the size of the PNG for time, not its pixels.
+
+    Chromium forgets a picture that it was asked for just before another document took the page: asked again.
+    """
     options = {"format": "png", "optimizeForSpeed": True}
+    asked: list[asyncio.Task[dict[str, Any]]] = []
+    patience, left = _PATIENCE_S, timeout_s
     try:
-        answer = await asyncio.wait_for(cdp.send("Page.captureScreenshot", options), timeout_s)
-    except TimeoutError:
-        raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another") from None
-    return base64.b64decode(answer["data"])
+        while left > 0:
+            asked.append(asyncio.create_task(cdp.send("Page.captureScreenshot", options)))
+            done, _ = await asyncio.wait(asked, timeout=min(patience, left), return_when=FIRST_COMPLETED)
+            if done:
+                return base64.b64decode((await done.pop())["data"])
+            left, patience = left - patience, 2 * patience
+    finally:
+        for picture in asked:
+            picture.cancel()
+    raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another")
 
 
 def _decoded(png: bytes) -> Still:

@@ -37,7 +37,7 @@ class Pages(SimpleHTTPRequestHandler):
 def site(page: str = "") -> Iterator[str]:
     """The address of a page of `pages/`, served on a free port of this machine."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(PAGES)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/{page}"
     finally:

@@ -85,7 +85,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def _serve_folder(folder: Path) -> Iterator[StaticSite]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     try:
         yield StaticSite(f"http://127.0.0.1:{server.server_port}")
     finally:

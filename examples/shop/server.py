@@ -73,7 +73,7 @@ class Shop:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
 
     def __enter__(self) -> "Shop":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

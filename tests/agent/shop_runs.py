@@ -1,7 +1,9 @@
 """Ten tasks in the example shop, as scripts of selectors, and the judges of the shop's own state."""
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,6 +17,7 @@ from shop.server import Shop
 
 State = dict[str, Any]
 VIEWPORT = (1000, 700)
+AT_ONCE = 2  # a visitor mostly waits for pages
 DONE = {"action": "terminate", "status": "success"}
 SEARCH = "input[name=q]"
 
@@ -246,15 +249,25 @@ async def anew(browser: Browser, shop: Shop) -> None:
     await browser.page.goto(shop.url)
 
 
+@asynccontextmanager
+async def visit(chromium: Browser, turn: asyncio.Semaphore) -> AsyncIterator[tuple[Shop, Browser]]:
+    """A shop of one's own and a browser at its door, when it is one's turn."""
+    async with turn:
+        with Shop() as shop:
+            async with Browser(shop.url, viewport=VIEWPORT, share=chromium) as browser:
+                yield shop, browser
+
+
 async def record_all(folder: Path) -> dict[str, Run]:
-    runs = {}
-    with Shop() as shop:
-        async with Browser(shop.url, viewport=VIEWPORT) as browser:
-            for task in TASKS:
-                await anew(browser, shop)
-                model = PointingModel(task.script, browser)
-                run = await Agent(task.text, model, browser, out=folder / task.name).run()
-                assert run.success, (task.name, run.reason, run.errors)
-                assert task.judge(shop.state()), (task.name, shop.state())
-                runs[task.name] = run
-    return runs
+    async def record(task: ShopTask) -> Run:
+        async with visit(chromium, turn) as (shop, browser):
+            model = PointingModel(task.script, browser)
+            run = await Agent(task.text, model, browser, out=folder / task.name).run()
+            assert run.success, (task.name, run.reason, run.errors)
+            assert task.judge(shop.state()), (task.name, shop.state())
+            return run
+
+    async with Browser() as chromium:
+        turn = asyncio.Semaphore(AT_ONCE)
+        runs = await asyncio.gather(*map(record, TASKS))
+    return {task.name: run for task, run in zip(TASKS, runs, strict=True)}

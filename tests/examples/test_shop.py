@@ -7,16 +7,20 @@ these tests also hold the shop to its promise that every task can be done there 
 import io
 import json
 import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import demo
 import pytest
+import pytest_asyncio
 from rich.console import Console
 from saccade import Browser
 from saccade.agent import Preferences, Reply, ScriptedModel
 from shop import pages
 from shop.server import Shop
 
+LOOPS = pytest.mark.asyncio(loop_scope="module")
 VIEWPORT = (480, 360)
 SEARCH = {"action": "type", "at": "input[name=q]"}
 BUY = [
@@ -66,9 +70,16 @@ class PointingModel:
         return [round(1000 * x / VIEWPORT[0]), round(1000 * y / VIEWPORT[1])]
 
 
-async def play(name: str, script: list[dict], folder) -> demo.Result:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """One Chromium, in which each player has a browser of its own."""
+    async with Browser() as browser:
+        yield browser
+
+
+async def play(chromium: Browser, name: str, script: list[dict], folder: Path) -> demo.Result:
     with Shop() as shop:
-        browser = Browser(shop.url)
+        browser = Browser(shop.url, share=chromium)
         model = PointingModel(script, browser)
         return await demo.play(TASKS[name], model, folder, quiet(), shop, browser)
 
@@ -77,31 +88,35 @@ def quiet() -> Console:
     return Console(file=io.StringIO(), width=120)
 
 
+@LOOPS
 @pytest.mark.parametrize("name", SCRIPTS)
-async def test_task_is_judged_success(name, tmp_path):
-    result = await play(name, SCRIPTS[name], tmp_path / name)
+async def test_task_is_judged_success(name, chromium, tmp_path):
+    result = await play(chromium, name, SCRIPTS[name], tmp_path / name)
     assert result.success, [step.outcome() for step in result.run.steps]
     assert result.run.status == "success"
     assert result.gif.stat().st_size > 1000
 
 
+@LOOPS
 @pytest.mark.parametrize("name", SCRIPTS)
-async def test_idle_agent_is_judged_failure(name, tmp_path):
+async def test_idle_agent_is_judged_failure(name, chromium, tmp_path):
     """It says that it succeeded, and did nothing."""
-    result = await play(name, [], tmp_path / name)
+    result = await play(chromium, name, [], tmp_path / name)
     assert result.run.status == "success"
     assert not result.success
 
 
-async def test_clumsy_agent_is_judged_failure(tmp_path):
+@LOOPS
+async def test_clumsy_agent_is_judged_failure(chromium, tmp_path):
     """One click too many puts two lamps into the cart."""
-    result = await play("first", [*SCRIPTS["first"], SCRIPTS["first"][-1]], tmp_path / "first")
+    result = await play(chromium, "first", [*SCRIPTS["first"], SCRIPTS["first"][-1]], tmp_path / "first")
     assert not result.success
 
 
+@LOOPS
 @pytest.mark.parametrize(("successes", "code"), [(3, 0), (2, 1)])
-async def test_exit_code_needs_all_three(successes, code, tmp_path):
-    result = await play("help", SCRIPTS["help"], tmp_path / "help")
+async def test_exit_code_needs_all_three(successes, code, chromium, tmp_path):
+    result = await play(chromium, "help", SCRIPTS["help"], tmp_path / "help")
     results = [demo.Result(task, result.run, i < successes, result.gif) for i, task in enumerate(demo.TASKS)]
     console = quiet()
     assert demo.report(results, console) == code

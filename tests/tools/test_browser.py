@@ -4,8 +4,9 @@ import asyncio
 import sys
 
 import pytest
+from playwright.async_api import CDPSession
 from saccade.errors import ActionError, BrowserError
-from saccade.tools import Browser, parse_action
+from saccade.tools import Browser, parse_action, settle
 from saccade.tools.observation import Effect, Observation
 
 from .conftest import Site
@@ -243,7 +244,8 @@ async def test_a_page_that_never_answers_is_a_result(site: Site) -> None:
         assert (await browser.observe()).url == start
 
 
-async def test_a_page_that_hangs_is_a_result(site: Site) -> None:
+async def test_a_page_that_hangs_is_a_result(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "SETTLE_S", 0.5)
     start = site.page("/hang", "<button style='font-size:99px' onclick='for(;;);'>hang</button>")
     async with Browser(start, timeout_s=1.0) as browser:
         first = await browser.observe()
@@ -253,6 +255,26 @@ async def test_a_page_that_hangs_is_a_result(site: Site) -> None:
         assert "hangs" in str(seen.dialog)
         assert seen.image is first.image
         assert not seen.settled
+
+
+async def test_a_forgotten_picture_is_asked_for_again(
+    shared: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Chromium forgets some that it was asked for when the next document came."""
+    await open_desk(shared, site)
+    send, asked = CDPSession.send, []
+
+    async def forget_the_first(self: CDPSession, method: str, params: dict | None = None) -> dict:
+        asked.append(method)
+        if asked.count("Page.captureScreenshot") == 1 and method == "Page.captureScreenshot":
+            await asyncio.Event().wait()
+        return await send(self, method, params)
+
+    monkeypatch.setattr(CDPSession, "send", forget_the_first)
+    effect = await act(shared, "reload")
+    assert asked.count("Page.captureScreenshot") >= 2
+    assert (effect.error, effect.dialog) == (None, None)
+    assert (await shared.observe()).settled
 
 
 async def test_the_runs_own_actions_are_not_the_browsers(shared: Browser) -> None:

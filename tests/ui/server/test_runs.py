@@ -44,7 +44,7 @@ def page() -> Iterator[str]:
             pass
 
     site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
+    threading.Thread(target=site.serve_forever, args=[0.05], daemon=True).start()
     yield f"http://127.0.0.1:{site.server_address[1]}/"
     site.shutdown()
     site.server_close()
