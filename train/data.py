@@ -109,7 +109,7 @@ def _turns(
     drawn = iter(writer.named(2 * count) if bucket == "named" else [])
     made: list[tuple[Turn, list[int], list[int]]] = []
     spare: list[tuple[Turn, list[int], list[int]]] = []
-    for _ in range(count * 12):
+    for _ in range(count * 18):
         turn = next(drawn, None) or (writer.long_turn() if bucket == LONGEST else writer.turn())
         prompt, answer = encode_turn(
             turn,

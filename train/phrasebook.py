@@ -266,6 +266,18 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["[collapse|close|fold|hide] {x}", "fold {x} [up|away|in]", "hide [what is in|the contents of] {x}"],
         ["shut {x}"],
     ),
+    "behind_tabs": (
+        ["[look|search|go] through the tabs for {x} and [click|open|press] it", "{x} is [in|under|behind] one of the tabs: [find|look for] it and [click|open] it",
+         "[click|go] through the tabs until {x} [shows|appears|is there|comes up], then click it", "[open|visit|follow] {x}, which [is|must be] [in|under] one of the tabs",
+         "[try|open] [one tab after the other|the tabs one by one|each tab] to [find|get to] {x}[ and click it|]", "one of the tabs [has|holds|contains] {x}: [click|open] it"],
+        ["some tab hides {x}; click it", "see which tab has {x} and follow it"],
+    ),
+    "behind_sections": (
+        ["[look|search|go] through the sections for {x} and [click|open|press] it", "{x} is [in|under|inside] one of the sections: [find|look for] it and [click|open] it",
+         "[open|expand] the sections [one by one|one after the other|in turn] until {x} [shows|appears|is there], then click it",
+         "[find|open|follow] {x}, which [is|must be] [in|under] one of the headings", "[expand|open|unfold] what [is needed|you must] to [find|get to] {x} and click it"],
+        ["some heading hides {x}; click it"],
+    ),
     "path": (
         ["[open|go to|find|show|click] {t} in [the folder |]{n}", "in [the folder |]{n}[,|] [open|click|select] {t}", "open {n} > {t}", "open {n} and [click|select] {t}"],
         ["get to {t} inside {n}"],
@@ -552,11 +564,12 @@ PAIR = [
     "my {n} is {t}",
     "the {n} is {t}",
 ]
-FORM = ["[my|the] details are {pairs}", "it should [say|read|be] {pairs}", "[put|type|write|key in|set] {pairs}", "{pairs}: [put that in|enter that|fill that in]", "[the form needs|they need|it asks for] {pairs}", "[provide|give|supply|state] {pairs}",
+FORM = ["[enter|type|put|write] {pairs} [into|in] the [text |input |form |]fields", "[my|the] details are {pairs}", "it should [say|read|be] {pairs}", "[put|type|write|key in|set] {pairs}", "{pairs}: [put that in|enter that|fill that in]", "[the form needs|they need|it asks for] {pairs}", "[provide|give|supply|state] {pairs}",
         "[register|use|take] the following: {pairs}", "fill [in|out] [the form with |the form: |]{pairs}", "enter {pairs}", "use {pairs}", "complete the form with {pairs}", "fill in the details ({pairs})", "fill {pairs}",
         "[here is|this is] what goes into the form: {pairs}", "fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
 # To log in without saying which field is which: {u} the name or address, {p} the password.
-LOGIN = ["[log in|sign in|log me in|login] as {u} with [the |]password {p}", "[log in|sign in|log on] with {u} and {p}", "[log in|sign in] as {u}, [the |my |]password is {p}", "[log in|sign in] ({u}, {p})",
+LOGIN = ["[enter|type|use|fill in] the [username|user name|user|login|email] {u} and the password {p}[ into the fields| in the text fields|][,|] [and|then|and then] [press|click|hit] [login|log in|sign in|the login button]",
+         "[enter|type|put] {u} and {p} into the [text |input |two |]fields and [log in|sign in|press login]", "[log in|sign in|log me in|login] as {u} with [the |]password {p}", "[log in|sign in|log on] with {u} and {p}", "[log in|sign in] as {u}, [the |my |]password is {p}", "[log in|sign in] ({u}, {p})",
          "[log in|sign in] using {u} / {p}", "[my|the] [account|login|user] is {u}[,| and] the password {p}: [log in|sign in]", "[use|take] {u} and [the |]password {p} to [log in|sign in]", "[enter|get in] as {u} (password {p})",
          "I am {u}, my password is {p}. [Log|Sign] me in", "with {u} and [the password |]{p}, [log in|sign in]", "[sign|log] {u} in with {p}"]  # fmt: skip
 WITH = [

@@ -6,12 +6,15 @@ from collections import Counter
 
 import pytest
 
-from train.pages.page import Select
+from train.pages import widgets
+from train.pages.page import Choice, Sections, Select
+from train.pages.prose import paragraph
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter
 from train.tasks.errands import errand
 from train.tasks.filling import picking, typing_twice
+from train.tasks.obstacles import behind
 from train.tasks.sight import Sight
 
 PAGES = 24
@@ -76,3 +79,32 @@ def test_a_list_is_left_without_a_name_only_where_it_is_the_only_one(scenes: lis
                 named[len(lists) == 1, is_named] += 1
     assert named[True, False] > 5
     assert named[False, False] <= 0.02 * named[False, True], "but for slips of the finger"
+
+
+@pytest.mark.parametrize("block", [widgets.tabs, widgets.accordion])
+def test_what_is_behind_tabs_or_headings_is_looked_for_in_their_order(block, monkeypatch):
+    monkeypatch.setattr("train.pages.LAYOUTS", {lambda b: block(b) + paragraph(b): 1})
+    renderer, due = Renderer(16, SHAPES["p8"]), Counter()
+    for see in sights(renderer.render([*range(16)], "train")):
+        clause = behind(see)
+        if clause is None:
+            continue
+        assert clause.step is not None
+        target = next(e for e in see.visible if see.box(e) == clause.step.box)
+        due[target.role] += 1
+        if target.role == "link":  # it is seen
+            assert see.say.cased(target.name).lower() in clause.text.lower()
+            continue
+        widget = next(
+            w
+            for w in see.scene.page.widgets
+            if isinstance(w, Choice | Sections)
+            and target.id in (w.options if isinstance(w, Choice) else w.heads)
+        )
+        heads = widget.options if isinstance(widget, Choice) else widget.heads
+        opened = [see.line(see.element(id)) for id in heads[: heads.index(target.id)]]
+        assert [f"Click {line}" for line in opened][-len(clause.past) or len(opened) :] == clause.past
+        assert not target.value
+    renderer.close()
+    assert len(due) == 2
+    assert min(due.values()) > 5, due

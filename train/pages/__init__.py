@@ -8,6 +8,7 @@ only.
 import random
 
 from ..words import Words
+from . import prose
 from .layouts import HELD_OUT_LAYOUTS, LAYOUTS, OVERLAYS, controls
 from .page import HEIGHT, WIDTH, Builder, Page
 from .theme import draw_theme, theme_css
@@ -29,6 +30,9 @@ def make_page(seed: int, split: str, index: int, is_full: bool = False) -> Page:
     body = layout(b)
     while not b.elements:
         body += layout(b)
+    if b.chance(0.15):
+        spoken = prose.mention(b)
+        body = spoken + body if b.chance(0.7) else body + spoken
     over = (
         rng.choices(list(OVERLAYS), list(OVERLAYS.values()))[0](b)
         if b.chance(0.0 if is_full else 0.1)

@@ -25,6 +25,7 @@ def text_field(b: Builder, name: str, style: str, form: int, value: str, is_focu
     )
     focus = ' class="focus"' if is_focused else ""
     if kind == "text" and b.chance(0.08) and style != "inline":
+        b.elements[-1].traits["lines"] = "several"
         box = f'<textarea rows="2" {mark}{focus} placeholder="{esc(placeholder)}">{esc(value)}</textarea>'
     else:
         width = (

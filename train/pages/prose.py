@@ -25,6 +25,26 @@ def paragraph(b: Builder) -> str:
     return f'<p class="{b.rng.choice(["", "faint", "small"])}">{text}</p>'
 
 
+def mention(b: Builder) -> str:
+    """Text that only speaks of what the page has: its names are no things to click. Empty where nothing has a name."""
+    names = [e.name for e in b.elements if e.name]
+    if not names:
+        return ""
+    one, other = (esc(b.rng.choice(names)) for _ in range(2))
+    said = b.rng.choice(
+        [
+            f"Press {one} when you are done.",
+            f"Use “{one}” or “{other}” to go on.",
+            f"{one}: {esc(b.words.sentence())}",
+            f"Tip: {one} {esc(b.words.sentence(3, 7))}",
+            f"{esc(b.words.sentence(3, 8))} {one}, {other}.",
+            f"Choose {one} from what is below, then {other}.",
+        ]
+    )
+    text = f"<b>{said}</b>" if b.chance(0.2) else said
+    return f'<p class="{b.rng.choice(["pad", "pad faint", "pad small", "pad panel"])}">{text}</p>'
+
+
 def foreign(b: Builder) -> str:
     """Text beyond ASCII: it is seen, and never asked for."""
     lines = "".join(f"<div>{line}</div>" for line in b.rng.sample(SCRIPTS, b.rng.randint(1, 3)))

@@ -15,7 +15,7 @@ from .errands import end_button, errand
 from .filling import form_clause, searching, typing, typing_twice
 from .goals import goal
 from .imagined import anywhere, imagined
-from .obstacles import asked, in_the_way, missing, out_of_sight
+from .obstacles import asked, behind, in_the_way, missing, out_of_sight
 from .pointing import press, set_state
 from .reading import answering, copying
 from .sight import Sight
@@ -97,11 +97,12 @@ class TaskWriter:
             self._twice,
             self._finished,
             self._away,
+            self._behind,
             self._reading,
             self._anywhere,
             self._lost,
         ]
-        weights = [22, 17, 22, 7, 14, 60, 18, 6, 4, 9, 12, 2, 3]
+        weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 30, 12, 2, 3]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -133,6 +134,10 @@ class TaskWriter:
     def _away(self) -> Turn | None:
         found = out_of_sight(self.see)
         return found and self._embed(*found)
+
+    def _behind(self) -> Turn | None:
+        clause = behind(self.see)
+        return clause and self._embed(clause)
 
     def _lost(self) -> Turn | None:
         found = missing(self.see)

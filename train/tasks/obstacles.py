@@ -1,8 +1,8 @@
 """What stands between the user and what they want: things out of sight, dialogs, banners, things that are not there."""
 
-from ..pages.page import Element
+from ..pages.page import Choice, Element, Sections
 from .clause import OPEN_END, Clause, Step, scroll_step
-from .pointing import click_step
+from .pointing import click_line, click_step
 from .sight import Sight
 
 
@@ -76,6 +76,34 @@ def out_of_sight(see: Sight) -> tuple[Clause, list[str]] | None:
         lines[-1] += " (no change)"
         lines += ["Scroll up"] * see.rng.choice([0, 0, 1])
     return Clause(_wish(see, element), step=scroll_step(down=below), more=[OPEN_END], kind="scroll"), lines
+
+
+def behind(see: Sight) -> Clause | None:
+    """What is in one of the tabs or under one of the headings: clicked where it is seen; else the next of them is
+    opened, from the first to the last."""
+    rows: list[tuple[str, list[int], int]] = []
+    for widget in see.scene.page.widgets:
+        if isinstance(widget, Choice) and see.element(widget.options[0]).role == "tab" and widget.chosen:
+            rows.append(("tabs", widget.options, widget.options.index(widget.chosen)))
+        if isinstance(widget, Sections):
+            opened = [n for n, id in enumerate(widget.heads) if see.element(id).value]
+            if len(opened) < 2:
+                rows.append(("sections", widget.heads, opened[0] if opened else -1))
+    if len(rows) != 1 or see.scrolls or not all(see.sees(id) for id in rows[0][1]):
+        return None
+    kind, ids, at = rows[0]
+    heads = [see.element(id) for id in ids]
+    past = [click_line(see, head) for head in heads[kind == "tabs" : at + 1]]
+    seen = [e for e in see.visible if e.role == "link" and e.name and see.names_it(e)]
+    if seen and see.chance(0.35):
+        element = see.rng.choice(seen)
+        text = see.say.say(f"behind_{kind}", x=see.say.thing("link", see.say.cased(element.name)))
+        return Clause(text, past, click_step(see, element), told=True, kind="behind")
+    name = see.rng.choice([see.words.place, see.words.noun, see.words.code])()
+    if at + 1 == len(heads) or any(_is_near(name, e.name) for e in see.elements):
+        return None
+    text = see.say.say(f"behind_{kind}", x=see.say.thing("link", see.say.cased(name)))
+    return Clause(text, past, click_step(see, heads[at + 1]), [OPEN_END], kind="behind")
 
 
 HIDING = ("Sections", "Tree", "Menu", "Choice", "Suggestions")

@@ -52,6 +52,7 @@ def refer(see: Sight, element: Element, plainly: bool = False) -> str:
             by_relation,
             by_order,
             by_rank,
+            by_lines,
             by_kind,
             by_color,
             by_start,
@@ -266,6 +267,20 @@ def by_rank(see: Sight, element: Element) -> str | None:
         o=nth,
         r=_role(see, element),
         p=str(place + 1),
+    )
+
+
+def by_lines(see: Sight, element: Element) -> str | None:
+    """The text area: the only field of several lines."""
+    if element.role != "field" or sum("lines" in e.traits for e in see.glimpsed) != 1:
+        return None
+    if "lines" not in element.traits:
+        return None
+    return see.say.fill(
+        [
+            "the [text area|textarea|large text box|multi-line field|big text field]",
+            "the field of several lines",
+        ]
     )
 
 
