@@ -102,7 +102,7 @@ class TaskWriter:
             self._anywhere,
             self._lost,
         ]
-        weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 30, 12, 2, 3]
+        weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 30, 12, 2, 6]
         if self.scene.page.overlay:
             return self._overlaid() or self._here()
         for make in self._shuffled(makers, weights):
@@ -309,7 +309,10 @@ class TaskWriter:
         for line in lines:
             if self.rng.random() < 0.06:
                 told += ["Scroll down"] * self.rng.choice([1, 1, 2])
-            if self.rng.random() < 0.04:
+            if self.rng.random() < 0.02 and line.startswith("Click") and "(no" not in line:
+                told += [f"{line} (no change)"] * 2  # and then given up
+                continue
+            if self.rng.random() < 0.04 and "(no" not in line:
                 told.append(f"{line} (no change)")
             told.append(line)
             if self.rng.random() < 0.02 and line.startswith("Click"):

@@ -110,11 +110,10 @@ HIDING = ("Sections", "Tree", "Menu", "Choice", "Suggestions")
 
 
 def missing(see: Sight) -> tuple[Clause, list[str]] | None:
-    """What is asked for is nowhere: look below, unless the page plainly ends; then ask."""
+    """What is asked for is nowhere: look below, unless the page plainly ends; back up from the end; then ask."""
     page = see.scene.page
     if (
-        see.scrolls
-        or page.is_covered
+        page.is_covered
         or any(type(w).__name__ in HIDING for w in page.widgets)
         or any(e.role == "search" for e in see.elements)
     ):
@@ -126,13 +125,33 @@ def missing(see: Sight) -> tuple[Clause, list[str]] | None:
     if any(_is_near(name, e.name) or _is_near(name, e.context) for e in see.elements):
         return None
     wish = _wish(see, Element(-1, role, name))
+    question = f"There is no '{name}' on this page. What should I do?"
+    asking = Step(f"There is no '{name}'", {"action": "ask_user", "text": question})
+    if see.scrolls:
+        lines, down = _toured(see)
+        step = asking if down is None else scroll_step(down)
+        return Clause(wish, step=step, kind="ask" if down is None else "scroll"), lines
     lines = ["Scroll down (no change)"] if see.chance(0.5) else []
     if not lines and not see.is_whole:
         return Clause(wish, step=scroll_step(down=True), kind="scroll"), []
-    question = f"There is no '{name}' on this page. What should I do?"
-    return Clause(
-        wish, step=Step(f"There is no '{name}'", {"action": "ask_user", "text": question}), kind="ask"
-    ), lines
+    return Clause(wish, step=asking, kind="ask"), lines
+
+
+def _toured(see: Sight) -> tuple[list[str], bool | None]:
+    """How far a look through the page may have come, by where it stands: lines, and whether to go on downward; None
+    when all was seen."""
+    there, back = see.rng.randint(1, 3), see.chance(0.5)
+    downward, end = ["Scroll down"] * there, ["Scroll down (no change)"]
+    if see.scene.above == 0:
+        if not back:
+            return [], True
+        upward = ["Scroll up"] * there + ["Scroll up (no change)"] * see.chance(0.5)
+        return [*downward, *end, *upward], None
+    if see.scene.below == 0:
+        return downward + end * back, not back
+    if back:
+        return [*downward, "Scroll down", *end, "Scroll up"], False
+    return downward, True
 
 
 def _is_near(name: str, other: str) -> bool:

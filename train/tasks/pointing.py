@@ -53,7 +53,8 @@ def press(see: Sight, element: Element, plainly: bool = False) -> Clause:
         x += see.rng.choice([" in the dialog", " in the dialog", " of the dialog box", " in the popup"])
     text = see.say.press(element.role, x, see.say.cased(element.name) if see.names_it(element) else "")
     if is_settled:
-        return Clause(text, past=[click_line(see, element)], kind="settled")
+        line = click_line(see, element)  # which changed nothing where it was so before
+        return Clause(text, past=[f"{line} (no change)" if see.chance(0.35) else line], kind="settled")
     told = element.role not in SHOWS_STATE and not see.scene.page.is_dialog
     return Clause(text, step=click_step(see, element), told=told, kind=element.role)
 
