@@ -70,9 +70,8 @@ def dot(b_codes, b_scale, b_low, b_x, P: tl.constexpr):
         b_w = b_codes.to(tl.int32)
         if P == 2:
             b_w = (b_w >> (4 * tl.arange(0, P))[None, :, None, None]) & 15
-        b_scale, b_low = b_scale.to(tl.float32), b_low.to(tl.float32)
-        b_w = b_w.to(tl.float32) * b_scale[:, :, :, None] + b_low[:, :, :, None]
-        b_y = tl.sum(b_w * b_x[:, :, None, :], 3)
+        b_y = tl.sum(b_w.to(tl.float32) * b_x[:, :, None, :], 3) * b_scale.to(tl.float32)
+        b_y += b_low.to(tl.float32) * tl.sum(b_x, 2)[:, :, None]
     else:
         b_y = tl.sum(b_codes.to(tl.float32) * b_x[:, :, None, :], 3) * b_scale
     return b_y
