@@ -82,7 +82,9 @@ async def _capture(cdp: CDPSession, timeout_s: float) -> bytes:
     patience, left = _PATIENCE_S, timeout_s
     try:
         while left > 0:
-            asked.append(asyncio.create_task(cdp.send("Page.captureScreenshot", options)))
+            picture = asyncio.create_task(cdp.send("Page.captureScreenshot", options))
+            picture.add_done_callback(lambda it: it.cancelled() or it.exception())  # of all, one is awaited
+            asked.append(picture)
             done, _ = await asyncio.wait(asked, timeout=min(patience, left), return_when=FIRST_COMPLETED)
             if done:
                 return base64.b64decode((await done.pop())["data"])
