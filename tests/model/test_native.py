@@ -243,7 +243,7 @@ def cache_folder(tmp_path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_it_is_compiled_once(cache_folder, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(build, "FLAGS", build.FLAGS.replace("-O3", "-O0"))  # in a tenth of the time
+    monkeypatch.setattr(build, "FLAGS", build.FLAGS.replace("-O3", "-O0"))  # in a quarter of the time
     path = build.library()
     assert path
     assert [path] == list(cache_folder.iterdir())
