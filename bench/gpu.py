@@ -40,7 +40,7 @@ from rich.console import Console
 from rich.table import Table
 from saccade.model.cache import HybridCache
 from saccade.model.graphs import DecodeGraphs
-from saccade.model.kernels import has_triton, launch
+from saccade.model.kernels import attend_prompt, has_triton, launch
 from saccade.model.quantise import Kind
 from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor
@@ -126,7 +126,7 @@ def main() -> None:
     lab = Lab(lambda: network(layers), {**TEXT, "num_hidden_layers": layers}, VISION, copy, matmul)
     parts: dict[str, Part] = {
         "kernels": lambda lab: {
-            "errors": check_kernels(cases, shapes) | check_kernels(PROMPT_CASES, shapes),
+            "errors": check_kernels(cases, shapes) | check_kernels(prompt_cases(), shapes),
             "kernels": time_kernels(cases, copy),
         },
         "prefill": lambda lab: {"delta_rule": time_delta_rule(copy), **time_layers()},
@@ -173,6 +173,11 @@ def facts() -> dict[str, Any]:
         "triton": triton.__version__, "python": platform.python_version(), "commit": commit,
         "peer_has_fla": find_spec("fla") is not None,
     }  # fmt: skip
+
+
+def prompt_cases() -> dict[str, Make]:
+    """None on a card that keeps torch's flash for prompts."""
+    return PROMPT_CASES if attend_prompt.has_room(torch.device("cuda")) else {}
 
 
 def check_kernels(cases: dict[str, Make], shapes: dict[str, Shape]) -> dict[str, float]:

@@ -155,7 +155,7 @@ def fits(q: Tensor, k: Tensor, v: Tensor) -> bool:
         and q.shape[3] in (64, 128, 256)
         and 1 < q.shape[2] <= k.shape[2]
         and all(x.stride(3) == 1 and x.dtype is q.dtype for x in (q, k, v))
-        and _has_room(q.device)
+        and has_room(q.device)
     )
 
 
@@ -229,7 +229,8 @@ def splits_of(programs: int, keys: int, places: int) -> int:
 
 
 @cache
-def _has_room(device: torch.device) -> bool:
+def has_room(device: torch.device) -> bool:
+    """Whether a card's multiprocessors hold a tile."""
     return torch.cuda.get_device_properties(device).shared_memory_per_block_optin >= SHARED
 
 
