@@ -12,15 +12,17 @@ globalThis.saccade ??= (() => {
 
   const frame = () => new Promise(requestAnimationFrame);
 
-  // Asks work.js in this window and in every frame of its origin whether the page is at work.
-  const atWork = (view = window) => {
+  // Asks work.js in this window and in every frame of its origin: whether any of them says yes.
+  const says = (question, view = window) => {
     try {
-      if (!view.dispatchEvent(new Event("saccade-busy", { cancelable: true }))) return true;
-      return Array.from(view.frames ?? [], (_, i) => view.frames[i]).some(atWork);
+      const said = !view.dispatchEvent(new Event(question, { cancelable: true }));
+      const frames = Array.from(view.frames ?? [], (_, i) => view.frames[i]);
+      return frames.map((it) => says(question, it)).includes(true) || said;
     } catch {
       return false; // a frame of another origin
     }
   };
+  const atWork = () => says("saccade-busy");
 
   // A page that outlasts our patience gets less of it the next time, until it rests.
   const workEnds = async () => {
@@ -36,6 +38,15 @@ globalThis.saccade ??= (() => {
     it.playState === "running" && it.effect?.getComputedTiming().endTime < LONGEST_ANIMATION_MS;
   const animating = () => document.getAnimations().filter(ends);
   const animationsEnd = () => Promise.allSettled(animating().map((it) => it.finished));
+
+  // Whether something came to its end since this was last asked: a screenshot may show the page before it.
+  let moved = false;
+  for (const name of ["transitionend", "animationend"]) addEventListener(name, () => (moved = true), true);
+  const ended = () => {
+    const all = says("saccade-ended") || moved;
+    moved = false;
+    return all;
+  };
 
   // What asked.js has seen the page ask for since the last time.
   const asked = () => {
@@ -55,7 +66,7 @@ globalThis.saccade ??= (() => {
       scroll: [scrollX, scrollY,
         Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
       focus: focused(), takes: (focus?.localName === "input" && FORMS[focus.type]) || null,
-      asked: asked(), busy: (patience === LONGEST_WORK_MS && atWork()) || animating().length > 0,
+      asked: asked(), busy: (patience === LONGEST_WORK_MS && (ended() || atWork())) || animating().length > 0,
     };
   };
 
@@ -103,6 +114,7 @@ globalThis.saccade ??= (() => {
     await frame();
     await workEnds();
     await animationsEnd();
+    ended();
     return { pdf: document.contentType === "application/pdf" };
   };
 

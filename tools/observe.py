@@ -29,7 +29,7 @@ _PATIENCE_S = 1.0  # with a screenshot, before it is asked for again
 _PAPER_S, _PAPER_STEP_S = 4.0, 0.25
 _FLAT = 100  # colours: a viewer without a paper has fewer
 _TAB_CHANGES = 5
-_CAPTURES = 2  # one more when the page has begun something meanwhile
+_CAPTURES = 3  # again when the page has begun or ended something meanwhile
 
 
 async def look(session: Session) -> Observation:
@@ -50,11 +50,12 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
     world = await tab.world()
     for _ in range(_CAPTURES):
         settled, found = await settle(world, tab.traffic, session.timeout_s)
+        begun = tab.traffic.begun
         png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
         asked = asyncio.create_task(world.ask("saccade.facts()"))
         image = await asyncio.to_thread(_decoded, png)  # while the page answers
         facts = await asked or {}
-        if not (facts.get("busy") or tab.traffic.busy):
+        if not (facts.get("busy") or tab.traffic.busy or tab.traffic.begun != begun):
             break
     tab.traffic.rest()
     _tell(session, facts)

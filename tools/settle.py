@@ -39,6 +39,7 @@ class Traffic:
         self._endless: set[str] = set()
         self._missing: dict[str, tuple[str, int]] = {}
         self._changed = asyncio.Event()
+        self.begun = 0  # how many were waited for, of all that there were
         page.on("request", self._begin)
         page.on("requestfinished", self._end)
         page.on("requestfailed", self._end)
@@ -98,6 +99,7 @@ class Traffic:
         if request not in self._main and self._in_background(request):
             return
         self._pending.add(request)
+        self.begun += 1
         self._changed.set()
 
     def _in_background(self, request: Request) -> bool:

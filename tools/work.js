@@ -1,14 +1,16 @@
 // Runs in every frame before the page's own scripts. Counts the timers, frame and idle callbacks and the database
 // transactions that the page has going, so that a look can wait for what comes of a click a moment later. What
 // repeats for ever is no work: a callback inherits the birth of the one that asked for it, and nothing older than
-// a second counts.
+// a second counts. What has ended since it was last asked is told as well: a screenshot may be older than that.
 (() => {
   const LONGEST_MS = 1000;
   const TICK_MS = 50; // an interval this short draws; a longer one polls
   const births = new Map();
   const now = performance.now.bind(performance);
   let running = null;
+  let ended = false;
 
+  const end = (key) => (ended = births.delete(key) || ended);
   const run = (birth, callback, self, given) => {
     const outer = running;
     running = birth;
@@ -27,7 +29,7 @@
         const birth = running ?? now();
         const due = now() + delayOf(rest);
         const wrapped = function (...values) {
-          if (once) births.delete(kind + id);
+          if (once) end(kind + id);
           return run(birth, callback, this, values);
         };
         const id = Reflect.apply(native, self, [wrapped, ...rest]);
@@ -62,7 +64,7 @@
       apply(native, self, given) {
         const it = Reflect.apply(native, self, given);
         births.set(it, running ?? now());
-        for (const end of ["complete", "abort"]) it.addEventListener(end, () => births.delete(it));
+        for (const name of ["complete", "abort"]) it.addEventListener(name, () => end(it));
         return it;
       },
     });
@@ -70,5 +72,9 @@
 
   addEventListener("saccade-busy", (event) => {
     for (const birth of births.values()) if (now() - birth < LONGEST_MS) return event.preventDefault();
+  });
+  addEventListener("saccade-ended", (event) => {
+    if (ended) event.preventDefault();
+    ended = false;
   });
 })();

@@ -1,7 +1,10 @@
 """One look waits for what is on its way, and not for what never ends."""
 
+import asyncio
+
 import pytest
-from saccade.tools import Browser, parse_action
+from playwright.async_api import CDPSession
+from saccade.tools import Browser, observe, parse_action
 from saccade.vision.screen import changed_fraction, same
 
 from .conftest import Site
@@ -66,6 +69,27 @@ async def test_what_comes_a_moment_later_is_in_the_effect(shared: Browser, site:
     for colour in [(255, 0, 0), (0, 0, 255)] * 3:
         assert (await shared.execute(parse_action("left_click", {"coordinate": [50, 50]}))).visible
         assert (await shared.observe()).image.getpixel((900, 120)) == colour
+
+
+@pytest.mark.parametrize("way", ["frames", "timers", "answer", "database", "idle", "transition"])
+async def test_what_is_over_before_the_page_is_asked_is_in_the_effect(
+    shared: Browser, site: Site, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine all of it, begin and end, may fall between a screenshot and the question after it."""
+    await goto(shared, site, f"/over-{way}", LATELY.replace("WAY", WAYS[way]).replace("WATCH", "false"))
+    page, capture, taken = shared.page, observe._capture, []
+
+    async def capture_and_go(cdp: CDPSession, timeout_s: float) -> bytes:
+        taken.append(await capture(cdp, timeout_s))
+        if len(taken) == 1:
+            await page.evaluate("go()")
+            await asyncio.sleep(0.5)
+        return taken[-1]
+
+    monkeypatch.setattr(observe, "_capture", capture_and_go)
+    assert (await shared.execute(parse_action("mouse_move", {"coordinate": [500, 500]}))).visible
+    assert (await shared.observe()).image.getpixel((900, 120)) == (255, 0, 0)
+    assert len(taken) == 2
 
 
 @pytest.mark.parametrize("delay_ms", [400, 700])
