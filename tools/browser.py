@@ -20,7 +20,7 @@ from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import ActionError, BrowserError, PolicyError
-from ..vision.screen import changes
+from ..vision.screen import changes, get_ready
 from .actions import Action, Answer, AskUser, Terminate
 from .dialogs import draw
 from .element import Element
@@ -121,6 +121,7 @@ class Browser:
         self._bare: Image.Image | None = None
         self._seen_at: Marks | None = None
         self._fresh_until = 0.0
+        self._asked: tuple[Point, Element | None, float, Marks] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,6 +147,7 @@ class Browser:
         """
         if self._session is not None:
             return
+        asyncio.get_running_loop().run_in_executor(None, get_ready)  # while Chromium starts
         downloads = Path(self.downloads) if self.downloads is not None else None
         options = replace(self._options, viewport=self.viewport, downloads=downloads)
         beside = self.share._running() if self.share is not None else None
@@ -220,7 +222,11 @@ class Browser:
     async def element_at(self, point: Point) -> Element | None:
         """The control at a CSS point, through frames and open shadow roots; None when nothing answers."""
         session = self._running()
-        return None if session.asks.blocking else await element_at(session.active, point, whole=True)
+        if session.asks.blocking:
+            return None
+        element = await element_at(session.active, point, whole=True)
+        self._asked = point, element, time.monotonic(), session.marks()
+        return element
 
     async def focused(self, whole: bool = True) -> Element | None:
         """What the keyboard goes to; `whole` also tells its twins and its form."""
@@ -294,14 +300,19 @@ class Browser:
         return seen
 
     async def _aim(self, session: Session, before: Observation, action: Action) -> Element | None:
-        """What the mouse is about to land on."""
+        """What the mouse is about to land on; whoever asked for it just now has asked for us too."""
+        asked, self._asked = self._asked, None
         point = getattr(action, "start_coordinate", None) or getattr(action, "coordinate", None)
         if session.asks.open is not None or not session.tabs:
             return None
         session.active.traffic.watch()
         if point is None:
             return None
-        return await element_at(session.active, before.geometry.relative_to_css(point))
+        at = before.geometry.relative_to_css(point)
+        if asked is not None and (asked[0], asked[3]) == (at, session.marks()):
+            if time.monotonic() - asked[2] < _FRESH_S:
+                return asked[1]
+        return await element_at(session.active, at)
 
     async def _attempt(
         self, session: Session, before: Observation, action: Action, allow: Allow | None

@@ -1,7 +1,8 @@
 """Pure functions on screenshots: what changed between two, and marks that show an action.
 
 Images are PIL images or uint8 arrays (H, W, 3). Knows numpy, OpenCV and Pillow; nothing of browsers,
-models or torch. numpy and OpenCV, which take a quarter of a second, are imported on the first comparison.
+models or torch. numpy and OpenCV, which take a quarter of a second, are imported on the first comparison,
+or by `get_ready` in the background.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,12 @@ ACCENT = (255, 77, 46)
 _INK = (17, 20, 28)
 _PAPER = (255, 255, 255)
 _SUPERSAMPLE = 3
+
+
+def get_ready() -> None:
+    """Import what comparisons need."""
+    import cv2  # noqa: F401
+    import numpy as np  # noqa: F401
 
 
 def changed_fraction(before: "Picture", after: "Picture", tolerance: int = TOLERANCE) -> float:
