@@ -147,7 +147,6 @@ class Browser:
         """
         if self._session is not None:
             return
-        asyncio.get_running_loop().run_in_executor(None, get_ready)  # while Chromium starts
         downloads = Path(self.downloads) if self.downloads is not None else None
         options = replace(self._options, viewport=self.viewport, downloads=downloads)
         beside = self.share._running() if self.share is not None else None
@@ -279,6 +278,8 @@ class Browser:
         """Look and remember it, with an open dialog drawn on it."""
         self._seen_at = session.marks()
         seen = await self._capture(session)
+        if self._seen is None:
+            asyncio.get_running_loop().run_in_executor(None, get_ready)  # while the model thinks
         if session.asks.open is not None:
             seen = replace(seen, image=draw(seen.image, session.asks.open))
         self._seen = replace(seen, dialog=session.notes())
@@ -309,10 +310,9 @@ class Browser:
         if point is None:
             return None
         at = before.geometry.relative_to_css(point)
-        if asked is not None and (asked[0], asked[3]) == (at, session.marks()):
-            if time.monotonic() - asked[2] < _FRESH_S:
-                return asked[1]
-        return await element_at(session.active, at)
+        if asked is None or asked[0] != at or asked[3] != session.marks():
+            return await element_at(session.active, at)
+        return asked[1] if time.monotonic() - asked[2] < _FRESH_S else await element_at(session.active, at)
 
     async def _attempt(
         self, session: Session, before: Observation, action: Action, allow: Allow | None

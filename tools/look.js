@@ -37,7 +37,11 @@ globalThis.saccade ??= (() => {
   const ends = (it) =>
     it.playState === "running" && it.effect?.getComputedTiming().endTime < LONGEST_ANIMATION_MS;
   const animating = () => document.getAnimations().filter(ends);
-  const animationsEnd = () => Promise.allSettled(animating().map((it) => it.finished));
+  const eventsCome = () => new Promise((go) => setTimeout(go)); // an animation's events, after it has finished
+  const animationsEnd = async () => {
+    const all = animating();
+    if (all.length) await Promise.allSettled(all.map((it) => it.finished)).then(eventsCome);
+  };
 
   // Whether something came to its end since this was last asked: a screenshot may show the page before it.
   let moved = false;
