@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from ..vision.still import Still
 from .element import Element
 from .geometry import Geometry
 
@@ -61,7 +62,7 @@ class Observation:
         """uint8 (H, W, 3), read once: it is compared with the look before and after."""
         import numpy as np
 
-        return np.asarray(self.image)
+        return self.image.array if isinstance(self.image, Still) else np.asarray(self.image)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import time
 from asyncio import FIRST_COMPLETED
 from contextlib import suppress
@@ -15,8 +14,7 @@ from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from ..errors import BrowserError
-from ..vision.screen import same
-from ..vision.still import Still
+from ..vision.screen import decoded, same
 from .element import Element
 from .geometry import Geometry
 from .observation import Observation, Tab
@@ -53,7 +51,7 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
         begun = tab.traffic.begun
         png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
         asked = asyncio.create_task(world.ask("saccade.facts()"))
-        image = await asyncio.to_thread(_decoded, png)  # while the page answers
+        image = await asyncio.to_thread(decoded, png)  # while the page answers
         facts = await asked or {}
         if not (facts.get("busy") or tab.traffic.busy or tab.traffic.begun != begun):
             break
@@ -96,17 +94,12 @@ async def _capture(cdp: CDPSession, timeout_s: float) -> bytes:
     raise BrowserError(f"the page hangs: no screenshot within {timeout_s:g} s; open another")
 
 
-def _decoded(png: bytes) -> Still:
-    image = Image.open(io.BytesIO(png))
-    return Still.over(image if image.mode == "RGB" else image.convert("RGB"))
-
-
 async def _capture_paper(cdp: CDPSession, timeout_s: float) -> bytes:
     """The PDF viewer is another process, which tells nothing: wait until it shows the same thing twice."""
     before, end = None, time.monotonic() + _PAPER_S
     while True:
         png = await _capture(cdp, timeout_s)
-        image = await asyncio.to_thread(_decoded, png)
+        image = await asyncio.to_thread(decoded, png)
         shows = image.getcolors(_FLAT) is None
         if (before is not None and shows and same(before, image)) or time.monotonic() > end:
             return png

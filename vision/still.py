@@ -5,9 +5,12 @@ Knows Pillow; knows nothing of where pictures come from or what their names are 
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Still(Image.Image):
@@ -18,7 +21,8 @@ class Still(Image.Image):
     """
 
     _name = b""
-    _pixels: Any = None  # those that have this name
+    _array: "np.ndarray | None" = None
+    _pixels: Any = None  # those that have this name and are in this array
 
     @classmethod
     def of(cls, image: Image.Image) -> "Still":
@@ -34,10 +38,31 @@ class Still(Image.Image):
         still.readonly, still._pixels = 1, still.im
         return still
 
+    @classmethod
+    def from_array(cls, array: "np.ndarray") -> "Still":
+        """Of uint8 (H, W, 3), which nobody writes to from now on."""
+        array.flags.writeable = False
+        still = cls.over(Image.fromarray(array))
+        still._array = array
+        return still
+
+    @property
+    def array(self) -> "np.ndarray":
+        """The pixels as uint8 (H, W, 3), not to be written to."""
+        import numpy as np
+
+        if self._array is None or not self._unwritten:
+            return np.asarray(self)
+        return self._array
+
+    @property
+    def _unwritten(self) -> bool:
+        return bool(self.readonly) and self.im is self._pixels
+
     @property
     def name(self) -> bytes:
         """20 bytes; equal for equal pixels, whatever holds them."""
-        if not (self.readonly and self.im is self._pixels):
+        if not self._unwritten:
             return _digest(self, [self.tobytes()])
         self._name = self._name or _digest(self, [self.tobytes()])
         return self._name

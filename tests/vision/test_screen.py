@@ -1,10 +1,13 @@
 """Differences between screenshots, and marks on them."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from saccade.vision import screen
 from saccade.vision.screen import (
     ACCENT,
     changed_fraction,
@@ -13,6 +16,20 @@ from saccade.vision.screen import (
     mark_regions,
     same,
 )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_opencv_reads_what_pillow_reads(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(file, "PNG")
+    monkeypatch.setattr(screen, "_ready", False)
+    first = screen.decoded(file.getvalue())
+    screen.get_ready()
+    second = screen.decoded(file.getvalue())
+    assert first.mode == second.mode == "RGB"
+    assert first.name == second.name
+    assert np.array_equal(first.array, second.array)
 
 
 def plain(width: int = 200, height: int = 120, colour: tuple = (240, 240, 240)) -> Image.Image:

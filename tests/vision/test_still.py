@@ -96,6 +96,23 @@ def test_a_changed_one_has_another_name(change: Callable[[Image.Image], object])
     assert still.name == fresh(still) != first
 
 
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_its_array_follows_a_change(change: Callable[[Image.Image], object]):
+    array = np.array(noise())
+    still = Still.from_array(array)
+    assert still.array is array
+    assert still.name == name_of(noise())
+    change(still)
+    assert np.array_equal(still.array, np.asarray(still.copy()))
+    assert not np.array_equal(still.array, array)
+
+
+def test_nobody_writes_to_its_array():
+    for still in (Still.from_array(np.array(noise())), Still.of(noise())):
+        with pytest.raises(ValueError, match="read-only"):
+            still.array[0, 0] = DARK
+
+
 def test_its_pixels_cannot_be_reached_behind_its_back():
     pixels = Still.of(noise()).load()
     assert pixels is not None
