@@ -21,7 +21,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from ..errors import ActionError, BrowserError, PolicyError
 from ..vision.screen import changes, get_ready
-from .actions import Action, Answer, AskUser, Terminate
+from .actions import Action, Answer, AskUser, Terminate, computer_use_schema
 from .dialogs import draw
 from .element import Element
 from .execute import full_url, perform
@@ -147,6 +147,7 @@ class Browser:
         """
         if self._session is not None:
             return
+        asyncio.get_running_loop().run_in_executor(None, computer_use_schema)  # while Chromium starts
         downloads = Path(self.downloads) if self.downloads is not None else None
         options = replace(self._options, viewport=self.viewport, downloads=downloads)
         beside = self.share._running() if self.share is not None else None
