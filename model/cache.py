@@ -17,7 +17,7 @@ from torch import Tensor
 
 from . import kernels
 
-SPARE_SLOTS = 256  # a buffer grows by half, and by at least so many tokens
+SPARE_SLOTS = 256  # a buffer grows by a quarter, and by at least so many tokens
 
 
 class KVBuffer:
@@ -35,10 +35,8 @@ class KVBuffer:
             return self._copy(length, end).append(length, k, v)
         if end > self.keys.shape[2]:
             self.keys, self.values = _grown(self.keys, length, end), _grown(self.values, length, end)
-        self.keys[:, :, length:end] = k
-        self.values[:, :, length:end] = v
-        self.frontier = end
-        state = AttentionState(self, end)
+        self.keys[:, :, length:end], self.values[:, :, length:end] = k, v
+        state, self.frontier = AttentionState(self, end), end
         self.holders.add(state)
         return state
 
@@ -58,10 +56,16 @@ class KVBuffer:
 
 
 def _grown(x: Tensor, used: int, needed: int) -> Tensor:
-    capacity = max(needed + SPARE_SLOTS, needed * 3 // 2)
-    wide = x.new_empty(*x.shape[:2], capacity, x.shape[3])
+    wide = x.new_empty(*x.shape[:2], slots(needed), x.shape[3])
     wide[:, :, :used] = x[:, :, :used]
     return wide
+
+
+def slots(tokens: int) -> int:
+    """Of a buffer made for so many tokens: eight sizes an octave, so that the allocator meets them again."""
+    wanted = max(tokens + SPARE_SLOTS, tokens * 5 // 4)
+    step = 1 << (wanted.bit_length() - 4)
+    return -(-wanted // step) * step
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +98,7 @@ class AttentionState:
         return kernels.causal_attention(q, self.keys, self.values, visible)
 
     def without(self, counts: Sequence[int]) -> "AttentionState":
-        (tokens,) = counts
-        state = AttentionState(self.buffer, self.length - tokens)
+        state = AttentionState(self.buffer, self.length - counts[0])
         if self.buffer.holders is not None:
             self.buffer.holders.add(state)
         return state
@@ -136,10 +139,8 @@ class DeltaState:
         sources = [self.earlier[-n] if n else self for n in counts]
         if len(set(counts)) == 1:
             return sources[0]
-        return DeltaState(
-            torch.cat([state.conv[i : i + 1] for i, state in enumerate(sources)]),
-            torch.cat([state.recurrent[i : i + 1] for i, state in enumerate(sources)]),
-        )
+        rows = [(state.conv[i : i + 1], state.recurrent[i : i + 1]) for i, state in enumerate(sources)]
+        return DeltaState(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
     def settled(self) -> "DeltaState":
         return replace(self, earlier=(), midway=None) if self.earlier or self.midway else self
@@ -218,8 +219,7 @@ class HybridCache:
 
     def own_bytes(self) -> int:
         """What it shares with nobody."""
-        states = [state for state in self.layers if isinstance(state, DeltaState)]
-        return sum(state.conv.nbytes + state.recurrent.nbytes for state in states)
+        return sum(s.conv.nbytes + s.recurrent.nbytes for s in self.layers if isinstance(s, DeltaState))
 
     def nbytes(self) -> int:
         return self.own_bytes() + sum(buffer.nbytes for buffer in self.buffers())

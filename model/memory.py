@@ -4,16 +4,17 @@ import os
 
 import torch
 
-from .cache import SPARE_SLOTS
+from .cache import slots
 from .vlm import VisionLanguageModel
 
 
 def state_bytes(model: VisionLanguageModel, tokens: int) -> int:
-    """The most that the state after so many tokens takes: buffers grow by half, states of DeltaNet do not."""
+    """The most that the state after so many tokens takes: buffers have room to grow, states of DeltaNet do
+    not."""
     text = model.config.text
     attention = text.layer_types.count("full_attention") + text.mtp_num_hidden_layers
     columns = text.linear_conv_kernel_dim - 1
-    return _row_bytes(model, attention, tokens * 3 // 2 + SPARE_SLOTS, columns)
+    return _row_bytes(model, attention, slots(tokens), columns)
 
 
 def static_bytes(model: VisionLanguageModel, rows: int, capacity: int) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from saccade.model.cache import AttentionState, HybridCache, KVBuffer
+from saccade.model.cache import SPARE_SLOTS, AttentionState, HybridCache, KVBuffer, slots
 from saccade.model.decoder import ALL, LAST
 from torch import Tensor
 
@@ -80,6 +80,17 @@ def test_buffers_grow_geometrically():
         allocated.add(state.buffer.keys.shape[2])
     assert len(allocated) < 12
     assert state.buffer.keys.shape[2] < 2 * 5002
+
+
+def test_buffers_have_few_sizes_and_little_to_spare():
+    """So that the allocator of a GPU finds a block that another buffer left."""
+    lengths = range(1, 40_000, 7)
+    sizes = [slots(tokens) for tokens in lengths]
+    assert len(set(sizes)) < 64
+    assert all(n + SPARE_SLOTS <= size for n, size in zip(lengths, sizes, strict=True))
+    assert all(
+        size <= max(n + SPARE_SLOTS, n * 5 // 4) * 9 / 8 for n, size in zip(lengths, sizes, strict=True)
+    )
 
 
 def prefilled(pair: Pair, ids: Tensor) -> HybridCache:
