@@ -30,24 +30,25 @@ class Attention(nn.Module):
         pads: PadMask | None = None, rows: slice = slice(None),
     ) -> tuple[Tensor, AttentionState | RaggedState]:  # fmt: skip
         """`rows`, the last of the new tokens, look back; all of them are seen from now on."""
+        q, k, v, gate = self.heads(x_BTM, rotary, rows)
+        state = state.append(k, v) if state else AttentionState.of(k, v)
+        o_BHTD = state.attend(q, pads and pads.visible[:, :, rows])
+        return self.out(o_BHTD.transpose(1, 2), gate), state
+
+    def heads(self, x_BTM: Tensor, rotary: Rotary, rows: slice = slice(None)) -> tuple:
+        """q (of `rows`), k, v [B, heads, T, D], and the gate [B, T, H, D] of what q will find, or None."""
         q, gate = self._queries(x_BTM[:, rows])
         k, v = kernels.project(x_BTM, self.k_proj.weight, self.v_proj.weight)
         k, v = (y.unflatten(-1, (-1, self.head_dim)) for y in (k, v))
         q = self.q_norm.rotated(q, (rotary[0][:, rows], rotary[1][:, rows]))
-        k, v = self.k_norm.rotated(k, rotary), v.transpose(1, 2)
-        state = state.append(k, v) if state else AttentionState.of(k, v)
-        o_BTHD = state.attend(q, pads and pads.visible[:, :, rows]).transpose(1, 2)
-        return kernels.project(_gate(o_BTHD, gate).flatten(-2), self.o_proj.weight)[0], state
+        return q, self.k_norm.rotated(k, rotary), v.transpose(1, 2), gate
 
     def _queries(self, x_BTM: Tensor) -> tuple[Tensor, Tensor | None]:
         """Per head the first D columns are the query, the last D its gate."""
-        q = kernels.project(x_BTM, self.q_proj.weight)[0]
+        (q,) = kernels.project(x_BTM, self.q_proj.weight)
         q = q.unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
-        if not self.gated:
-            return q, None
-        query, gate = q.chunk(2, dim=-1)
-        return query, gate
+        return q.chunk(2, dim=-1) if self.gated else (q, None)
 
-
-def _gate(o: Tensor, gate: Tensor | None) -> Tensor:
-    return o if gate is None else o * gate.sigmoid()
+    def out(self, o_BTHD: Tensor, gate: Tensor | None) -> Tensor:
+        o_BTHD = o_BTHD if gate is None else o_BTHD * gate.sigmoid()
+        return kernels.project(o_BTHD.flatten(-2), self.o_proj.weight)[0]

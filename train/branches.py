@@ -12,7 +12,7 @@ Shapes: B prefixes, N branches on each, T tokens of a branch, P of the prefix, H
 from typing import Any
 
 import torch
-from saccade.model.attention import Attention, _gate
+from saccade.model.attention import Attention
 from saccade.model.cache import AttentionState
 from saccade.model.decoder import DecoderLayer
 from saccade.model.rope import apply_rotary
@@ -38,7 +38,7 @@ def branch_attention(
     group = q.shape[2] // k.shape[2]
     keys = (prefix.keys.transpose(1, 2), prefix.values.transpose(1, 2), k, v)
     o = shared_prefix_attention(q, *(key.repeat_interleave(group, dim=2) for key in keys))
-    return attention.o_proj(_gate(o, gate).flatten(-2))
+    return attention.out(o, gate)
 
 
 def shared_prefix_attention(q: Tensor, k_prefix: Tensor, v_prefix: Tensor, k: Tensor, v: Tensor) -> Tensor:
