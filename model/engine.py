@@ -33,6 +33,7 @@ from .pictures import Picture, PictureCache
 from .precision import usual_dtype
 from .prefill import Prefill
 from .prefixes import PrefixCache
+from .prompt_graphs import PromptGraphs
 from .quantise import Kind
 from .request import Action, Done, Limits, ModelReply, Piece, Request, Signal, Usage
 from .sampling import Sampling
@@ -96,6 +97,7 @@ class Engine:
     """Satisfies the agent's ChatModel protocol. Any number of callers, in threads or tasks, share one engine.
 
     `guesses`: how many tokens the prediction head drafts at a time, 0 for none; the text stays the same.
+    `graphs`: whether prompts go through CUDA graphs where they can (`prompt_graphs.py`).
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Engine:
         name: str = "local",
         limits: Limits | None = None,
         guesses: int = 0,
+        graphs: bool = True,
     ):
         if guesses and model.mtp is None:
             raise InputError(f"{name} has no multi-token prediction head: use guesses=0")
@@ -121,6 +124,7 @@ class Engine:
         free = free_bytes(model.device)
         self.sent = SentPictures(self.limits.sent_bytes)
         self.pictures = PictureCache(model, processor, self.limits.picture_bytes)
+        self.prompts = PromptGraphs(model) if graphs else None
         self.prefixes = PrefixCache(_or_share(self.limits.prefix_bytes, free, PREFIX_SHARE))
         self.scheduler = Scheduler(
             model, self.pictures, self.prefixes, self.limits,
@@ -137,6 +141,7 @@ class Engine:
         quantise: Kind | None = None,
         limits: Limits | None = None,
         guesses: int = 0,
+        graphs: bool = True,
     ) -> "Engine":
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
@@ -155,7 +160,7 @@ class Engine:
         preferences = Preferences.from_pretrained(folder)
         name = folder.resolve().name if Path(path).is_dir() else Path(path).name
         model = _apart(lambda: _load(folder, device, dtype, quantise))
-        return cls(model, chat, processor, sampling, preferences, name, limits, guesses)
+        return cls(model, chat, processor, sampling, preferences, name, limits, guesses, graphs)
 
     async def reply(
         self, messages: list[dict], tools: list[dict], thinking: str | Thinking = "auto"
@@ -211,7 +216,7 @@ class Engine:
     def prefill(self, prompt: Prompt) -> Prefill:
         """The work that this prompt needs, as if nothing were known of earlier ones."""
         pictures = [Picture.of(image, self.processor) for image in prompt.images]
-        return Prefill(self.model, prompt.ids, pictures, self.chat.stop_ids)
+        return Prefill(self.model, prompt.ids, pictures, self.chat.stop_ids, self.prompts)
 
     @cached_property
     def grammars(self) -> Grammars:

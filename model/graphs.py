@@ -5,6 +5,7 @@ the steps run as they are.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,34 @@ from .stepping import StaticCache, Stepper
 from .vlm import VisionLanguageModel
 
 WARM = 16  # slots of the cache on which kernels are compiled
+
+Result = TypeVar("Result")
+
+
+class Capture:
+    """CUDA graphs that share one pool of memory: one runs at a time, and what it leaves is copied at once.
+
+    Called with work that reads and writes in fixed places, it gives what replays it.
+    """
+
+    def __init__(self):
+        self._pool, self._side = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
+
+    def __call__(self, work: Callable[[], Result]) -> Callable[[], Result]:
+        graph = torch.cuda.CUDAGraph()
+        self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side):  # loads kernels and plans products, which no graph can do
+            work()
+        torch.cuda.current_stream().wait_stream(self._side)
+        where = {"pool": self._pool, "stream": self._side}
+        with torch.cuda.graph(graph, **where, capture_error_mode="thread_local"):  # other threads go on
+            result = work()
+
+        def replay() -> Result:
+            graph.replay()
+            return result
+
+        return replay
 
 
 class DecodeGraphs:

@@ -23,10 +23,14 @@ RUN_TOKENS = 4096  # in one forward: bounds the memory of a long prompt
 WORTH = 64  # tokens: a state that saves a later prompt fewer is not worth a forward that ends there
 
 Encode = Callable[[Picture], VisionFeatures]
+Forward = Callable[..., Tensor]  # see `Decoder.forward`
 
 
 class Prefill:
-    """Knows one prompt; `logits` [V] are there once `done`."""
+    """Knows one prompt; `logits` [V] are there once `done`.
+
+    `forward`: another way to compute what `model.language_model` does, such as `PromptGraphs`.
+    """
 
     def __init__(
         self,
@@ -34,8 +38,9 @@ class Prefill:
         ids: Sequence[int],
         pictures: Sequence[Picture],
         stop_ids: frozenset[int],
+        forward: Forward | None = None,
     ):
-        self.model, self.pictures = model, pictures
+        self.model, self.pictures, self._forward = model, pictures, forward or model.language_model
         config = model.config
         ids_T = np.array(ids, dtype=np.int64)
         self.ids = torch.from_numpy(ids_T[None]).to(model.device)
@@ -97,7 +102,7 @@ class Prefill:
         cache, draft = self.snapshot.cache, self.snapshot.draft
         positions = self.positions[..., begin:end]
         x, taps = self.model.embed(self.ids[:, begin:end], self._features(begin, end, encode))
-        hidden = self.model.language_model(x, positions, cache, taps, ALL if draft else LAST, cut)
+        hidden = self._forward(x, positions, cache, taps, ALL if draft else LAST, cut)
         for part in (slice(0, cut), slice(cut, None)) if cut else (ALL,):
             if draft:
                 draft.read(self.model, x[:, part], hidden[:, part], positions[..., part])

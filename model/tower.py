@@ -8,10 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..vision.encoder import VisionFeatures
+from .graphs import Capture
 from .vlm import VisionLanguageModel
 
 KEPT = 4  # sizes with a graph; a graph of 1280 x 800 px holds some 100 MB
@@ -42,7 +42,7 @@ class TowerGraphs:
 
     def __init__(self, model: VisionLanguageModel, capture: Callable[[Work], Work] | None = None):
         self.model = model
-        self._capture = capture or (_Capture() if model.device.type == "cuda" else None)
+        self._capture = capture or (Capture() if model.device.type == "cuda" else None)
         self._ready: OrderedDict[tuple[int, ...], Captured] = OrderedDict()
         self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
 
@@ -78,25 +78,3 @@ class TowerGraphs:
             self._ready.popitem(last=False)
         pixels, sizes = pixel_values.clone(), grid_thw.clone()
         self._ready[grid] = Captured(pixels, self._capture(lambda: self.model.encode_images(pixels, sizes)))
-
-
-class _Capture:
-    """CUDA graphs that share one pool of memory: one runs at a time, and what it leaves is copied at once."""
-
-    def __init__(self):
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def __call__(self, work: Work) -> Work:
-        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # loads kernels and plans products, which no graph can do
-            work()
-        torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            features = work()
-
-        def replay() -> VisionFeatures:
-            graph.replay()
-            return features
-
-        return replay

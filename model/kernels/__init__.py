@@ -15,12 +15,14 @@ from torch.backends.cuda import SDPAParams, can_use_flash_attention
 from torch.nn import functional as F
 
 from ...vision.encoder import PLAIN
-from . import cpu, native, reference, step_reference
+from . import cpu, native, padded, reference, step_reference
 from .packed import Packed, Weight
-from .reference import MixWeights
+from .padded import Ends
+from .reference import Around, MixWeights
 from .step_reference import Norm
 
 __all__ = [
+    "Ends",
     "MixWeights",
     "Norm",
     "Packed",
@@ -30,6 +32,7 @@ __all__ = [
     "causal_attention",
     "choose_experts",
     "delta_mix",
+    "delta_mix_padded",
     "delta_rule",
     "delta_step",
     "embed",
@@ -38,6 +41,7 @@ __all__ = [
     "full_attention",
     "fused",
     "has_steps",
+    "holds_mixture",
     "linear_gelu",
     "mixture",
     "mlp",
@@ -102,11 +106,24 @@ def delta_mix(
     arguments = (qkv, z, b, a, weights, eps, key_heads, window, state, each)
     if native.fits_mix(state, weights.conv) and native.takes(qkv, *weights):
         return native.delta_mix(*arguments)
-    around = None
-    if qkv.is_cuda and has_triton() and not each and not _wants_gradient(qkv, z, *weights):
-        many = _triton("mix_many")
-        around = reference.Around(many.causal_conv, many.gates, many.gated_norm)
+    around = None if each else _around(qkv, z, *weights)
     return reference.delta_mix(*arguments, rule=delta_rule, around=around)
+
+
+def delta_mix_padded(
+    qkv: Tensor, z: Tensor, b: Tensor, a: Tensor, weights: MixWeights, eps: float, key_heads: int,
+    window: Tensor, state: Tensor, ends: Ends,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """The same with pads at the end, for a graph; see `padded.delta_mix`."""
+    inputs = qkv, z, b, a, weights, eps, key_heads, window, state
+    return padded.delta_mix(*inputs, ends, rule=delta_rule, around=_around(qkv, z, *weights))
+
+
+def _around(*tensors: Tensor) -> Around | None:
+    if not _many_in_triton(*tensors):
+        return None
+    many = _triton("mix_many")
+    return Around(many.causal_conv, many.gates, many.gated_norm)
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
@@ -164,6 +181,15 @@ def mixture(
         return _triton("experts_prompt").mixture(x, shares, indices, gate_up, down, shared)
     rule = native.mixture if native.takes(x, gate_up, down, *shared) else reference.mixture
     return rule(x, shares, indices, gate_up, down, shared)
+
+
+def holds_mixture(gate_up: Any, down: Any, k: int) -> bool:
+    """Whether a CUDA graph can hold `mixture` of many tokens, of which each chooses k: its host waits for no
+    counts."""
+    if not isinstance(gate_up, Tensor) or not isinstance(down, Tensor):
+        return False
+    grouped = torch.cuda.get_device_capability(gate_up.device)[0] in (9, 10)  # torch's, elsewhere a loop
+    return gate_up.shape[0] <= 4 * k or (grouped and reference.fits_grouped(gate_up, down))
 
 
 def embed(ids: Tensor, weight: Weight, dtype: torch.dtype) -> Tensor:
