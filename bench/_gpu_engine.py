@@ -14,7 +14,8 @@ from saccade.model.engine import Engine
 from saccade.model.graphs import DecodeGraphs
 from saccade.model.hub import BUILTIN
 from saccade.model.pictures import Picture, PictureCache
-from saccade.model.prefill import Prefill
+from saccade.model.prefill import Forward, Prefill
+from saccade.model.prompt_graphs import PromptGraphs
 from saccade.model.request import Limits, ModelReply
 from saccade.model.sampling import Sampling
 from saccade.model.scheduler import ALONE
@@ -26,6 +27,7 @@ from saccade.vision.processor import Processor
 from saccade.vision.still import Still
 from torch import Tensor
 
+from bench._gpu_forward import check_prompt_graphs, host_and_card
 from bench._gpu_lab import Lab, Wrong, timed
 from bench._gpu_limits import prompt_flops, row_bytes, tower_flops, weight_bytes
 from bench._gpu_models import prefill, random_model, step_bytes
@@ -38,9 +40,10 @@ CHUNK = Limits().chunk("cuda") * ALONE  # of a prompt, when nobody else waits fo
 def prompts(lab: Lab) -> dict[str, Any]:
     """Tokens per second of a prompt, in an engine's chunks when it has no other, and when it has."""
     seen: dict[str, Any] = {}
+    graphs = PromptGraphs(lab.model)
     for name, tokens in lab.sizes.prompts.items():
         ids = random_ids(lab.model, tokens, 1)
-        whole, parts = (read(lab.model, ids, chunk) for chunk in (CHUNK, CHUNK // ALONE))
+        whole, parts = (read(lab.model, ids, chunk, graphs) for chunk in (CHUNK, CHUNK // ALONE))
         error, alone = apart(parts, whole), forward(lab.model, int(ids[-1]), prefill(lab.model, ids[:-1])[0])
         allowed = allowed_error(lab.model, ids[:-1], int(ids[-1]), alone)
         if not error < allowed:
@@ -48,13 +51,13 @@ def prompts(lab: Lab) -> dict[str, Any]:
                 f"after chunks of {CHUNK // ALONE} and {CHUNK} tokens: {error:.1e}, allowed {allowed:.1e}"
             )
         rates = {
-            chunk: tokens / timed(lambda ids=ids, chunk=chunk: read(lab.model, ids, chunk), 1, 5)
+            chunk: tokens / timed(lambda ids=ids, chunk=chunk: read(lab.model, ids, chunk, graphs), 1, 5)
             for chunk in (CHUNK, CHUNK // ALONE)
         }
         limit = tokens / prompt_limit(lab, tokens)
         lab.note(f"prompt of {name}", ours=rates[CHUNK], limit=limit)
         seen[name] = {"tokens_s": rates, "logits_error": error, "allowed": allowed}
-    return seen
+    return {**seen, "forwards_replayed": graphs.replayed}
 
 
 @torch.inference_mode()
@@ -83,6 +86,8 @@ def picture(lab: Lab) -> dict[str, Any]:
 def agent(lab: Lab) -> dict[str, Any]:
     """A step of an agent in the engine: a new screenshot behind many, then tokens, greedily and without a
     grammar. What the model wrote is not what the next prompt repeats, so that is read again as well."""
+    errors = check_prompt_graphs(lab.model.device.type)
+    forget()
     engine, sizes = engine_of(lab), lab.sizes
     endless = Sampling(logit_bias=tuple((token, -1e9) for token in engine.chat.stop_ids))
     talk = [message for i in range(sizes.pictures) for message in turn(lab, i)]
@@ -105,7 +110,13 @@ def agent(lab: Lab) -> dict[str, Any]:
     writing = (sizes.written - 1) * step_bytes(lab.text, seen) / lab.copy
     lab.note("agent step, first token", ours=first * 1e3, limit=least * 1e3)
     lab.note("agent step, 64 tokens", ours=whole * 1e3, limit=(least + writing) * 1e3)
-    return {"prompt_tokens": seen, "new_tokens": new, "timings": replies[-1][1].timings}
+    assert engine.prompts is not None
+    return {
+        "prompt_tokens": seen, "new_tokens": new, "timings": replies[-1][1].timings,
+        "first_tokens_s": [reply.timings["first_token"] for _, reply in replies],
+        "graph_sizes": engine.prompts.sizes, "forwards_replayed": engine.prompts.replayed,
+        "graph_errors": errors, "forward": host_and_card(lab.model, engine.prompts, new[-1], seen - new[-1]),
+    }  # fmt: skip
 
 
 @torch.inference_mode()
@@ -168,9 +179,9 @@ def _tower_limit(lab: Lab) -> float:
     return tower_flops(lab.vision, lab.text["hidden_size"], patches) / lab.matmul
 
 
-def read(model: VisionLanguageModel, ids: Tensor, chunk: int) -> Tensor:
+def read(model: VisionLanguageModel, ids: Tensor, chunk: int, forward: Forward | None = None) -> Tensor:
     """Logits [V] after a prompt [T] of text."""
-    work = Prefill(model, ids.tolist(), (), frozenset())
+    work = Prefill(model, ids.tolist(), (), frozenset(), forward)
     while not work.done:
         work.advance(chunk, _no_pictures)
     assert work.logits is not None
