@@ -88,12 +88,26 @@ def delta_rule(
 ) -> tuple[Tensor, Tensor]:
     """Gated delta rule for many tokens, in chunks; shapes in `reference.delta_rule_recurrent`."""
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
-        most = 64 if _wants_gradient(q, k, v, g, beta, state) else 128  # what its tiles can be
-        if v.is_cuda and has_triton() and all(16 <= d <= most and d & (d - 1) == 0 for d in state.shape[2:]):
+        if _fits_chunks(state, 64 if _wants_gradient(q, k, v, g, beta, state) else 128):
             return _triton("delta_chunks").delta_rule(q, k, v, g, beta, state)
         plain = v.device.type == "cpu" and not v.requires_grad
         solve = reference.solve_by_substitution if plain else reference.solve_by_inverse
         return reference.delta_rule_chunked(q, k, v, g, beta, state, solve=solve)
+
+
+def _delta_rule_kept(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor, count: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    if _fits_chunks(state, 128):
+        return _triton("delta_chunks").delta_rule_kept(q, k, v, g, beta, state, count)
+    return padded.delta_rule_kept(q, k, v, g, beta, state, count, rule=delta_rule)
+
+
+def _fits_chunks(state: Tensor, most: int) -> bool:
+    """Whether its tiles can be so: powers of two."""
+    return (
+        state.is_cuda and has_triton() and all(16 <= d <= most and d & (d - 1) == 0 for d in state.shape[2:])
+    )
 
 
 def delta_mix(
@@ -116,7 +130,7 @@ def delta_mix_padded(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """The same with pads at the end, for a graph; see `padded.delta_mix`."""
     inputs = qkv, z, b, a, weights, eps, key_heads, window, state
-    return padded.delta_mix(*inputs, ends, rule=delta_rule, around=_around(qkv, z, *weights))
+    return padded.delta_mix(*inputs, ends, rule=_delta_rule_kept, around=_around(qkv, z, *weights))
 
 
 def _around(*tensors: Tensor) -> Around | None:

@@ -14,7 +14,7 @@ lower, since T^T dT T^T = (T^T du)(T X1)^T + (T^T dw)(T X2)^T. A decay e^(g_i - 
 takes from its column.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -126,6 +126,31 @@ def _read(p_q, p_k, p_g, p_fresh, p_states, p_o, tokens, heads, N, s_qb, s_qt, s
 
 
 @triton.jit
+def _keep(p_k, p_g, p_fresh, p_states, p_count, p_kept, tokens, heads, N, s_kb, s_kt, s_kh,
+          GROUP: tl.constexpr, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, BLOCK_V: tl.constexpr,
+          P: tl.constexpr):  # fmt: skip
+    """The state after `count` tokens, from that before its chunk: what is fresh in a token depends on none
+    after it."""
+    i_head, o_v = tl.program_id(0).to(tl.int64), tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
+    i_b, i_h, count = i_head // heads, i_head % heads, tl.load(p_count)
+    n = tl.minimum(count // C, N - 1)
+    i_chunk, o_c, o_k = i_head * N + n, tl.arange(0, C), tl.arange(0, K)
+    o_t = n * C + o_c
+    before = o_t < count
+    at_k = i_b * s_kb + i_h // GROUP * s_kh + o_t[:, None] * s_kt + o_k[None, :]
+    k = tl.load(p_k + at_k, before[:, None], other=0.0).to(tl.float32)
+    k *= _to_unit(k)[:, None]
+    p_g += i_b * tokens * heads + i_h
+    g = tl.cumsum(tl.load(p_g + o_t * heads, before, other=0.0).to(tl.float64), axis=0)
+    end = tl.sum(tl.where(o_c == C - 1, g, 0.0), axis=0)
+    k *= tl.exp((end - g).to(tl.float32))[:, None]
+    fresh = tl.load(p_fresh + i_chunk * C * V + o_c[:, None] * V + o_v[None, :])
+    state = tl.load(p_states + i_chunk * K * V + o_k[:, None] * V + o_v[None, :])
+    state = state * tl.exp(end.to(tl.float32)) + tl.dot(tl.trans(k), fresh, input_precision=P)
+    tl.store(p_kept + i_head * K * V + o_k[:, None] * V + o_v[None, :], state)
+
+
+@triton.jit
 def _read_backward(p_q, p_k, p_g, p_fresh, p_states, p_do, p_dfresh, p_dstates, p_dq, p_dk, p_dg,
                    tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
                    scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
@@ -220,38 +245,50 @@ def _solve_backward(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_du, p_dw, p_do
     tl.store(p_dk + at_dk, _through_norm(dk, k, factor).to(p_dk.dtype.element_ty), real[:, None])
 
 
+class Forward(NamedTuple):
+    """What a forward leaves: its results, and all that a gradient needs of it."""
+
+    o: Tensor
+    end: Tensor
+    saved: tuple[Tensor, ...]  # q, k, v, g, beta, inverse, u, w, out, keep, fresh, states
+    options: dict[str, Any]
+
+
+def _forward(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor) -> Forward:
+    q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
+    g, beta, state = (x.float().contiguous() for x in (g, beta, state))
+    batch, tokens, heads, value_dim = v.shape
+    chunks, key_dim = -(-tokens // C), k.shape[-1]
+    tiles = (batch, heads, chunks, C)
+    grid, sizes = (batch * heads * chunks,), (tokens, heads, chunks)
+    options: dict[str, Any] = {"C": C, "K": key_dim, "V": value_dim}
+    options |= {
+        "P": pass_state.precision_of(v.dtype),
+        "num_warps": 8 if max(key_dim, value_dim) > C else 4,
+    }
+    inverse, u, w = (
+        state.new_empty(*tiles, C),
+        state.new_empty(*tiles, value_dim),
+        state.new_empty(*tiles, key_dim),
+    )
+    out, keep = torch.empty_like(w), state.new_empty(tiles[:3])
+    grouped = {**options, "GROUP": heads // k.shape[2]}
+    _solve[grid](k, v, g, beta, inverse, u, w, out, keep, *sizes, *k.stride()[:3], *v.stride()[:3], **grouped)
+    fresh, states, end = pass_state.forward(u, w, out, keep, state, options["P"])
+    o = v.new_empty(v.shape)
+    strides = (*q.stride()[:3], *k.stride()[:3], key_dim**-0.5)
+    read = {**grouped, "BLOCK_V": min(value_dim, READ)}
+    _read[(*grid, value_dim // read["BLOCK_V"])](q, k, g, fresh, states, o, *sizes, *strides, **read)
+    return Forward(o, end, (q, k, v, g, beta, inverse, u, w, out, keep, fresh, states), options)
+
+
 class _DeltaRule(torch.autograd.Function):
     @staticmethod
     def forward(ctx, q, k, v, g, beta, state):
-        q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
-        g, beta, state = (x.float().contiguous() for x in (g, beta, state))
-        batch, tokens, heads, value_dim = v.shape
-        chunks, key_dim = -(-tokens // C), k.shape[-1]
-        tiles = (batch, heads, chunks, C)
-        grid, sizes = (batch * heads * chunks,), (tokens, heads, chunks)
-        options: dict[str, Any] = {"C": C, "K": key_dim, "V": value_dim}
-        options |= {
-            "P": pass_state.precision_of(v.dtype),
-            "num_warps": 8 if max(key_dim, value_dim) > C else 4,
-        }
-        inverse, u, w = (
-            state.new_empty(*tiles, C),
-            state.new_empty(*tiles, value_dim),
-            state.new_empty(*tiles, key_dim),
-        )
-        out, keep = torch.empty_like(w), state.new_empty(tiles[:3])
-        grouped = {**options, "GROUP": heads // k.shape[2]}
-        _solve[grid](
-            k, v, g, beta, inverse, u, w, out, keep, *sizes, *k.stride()[:3], *v.stride()[:3], **grouped
-        )
-        fresh, states, end = pass_state.forward(u, w, out, keep, state, options["P"])
-        o = v.new_empty(v.shape)
-        strides = (*q.stride()[:3], *k.stride()[:3], key_dim**-0.5)
-        read = {**grouped, "BLOCK_V": min(value_dim, READ)}
-        _read[(*grid, value_dim // read["BLOCK_V"])](q, k, g, fresh, states, o, *sizes, *strides, **read)
-        ctx.save_for_backward(q, k, v, g, beta, inverse, u, w, out, keep, fresh, states)
-        ctx.options = options
-        return o, end
+        done = _forward(q, k, v, g, beta, state)
+        ctx.save_for_backward(*done.saved)
+        ctx.options = done.options
+        return done.o, done.end
 
     @staticmethod
     def backward(ctx, do, dend):
@@ -287,3 +324,17 @@ def delta_rule(
     if groups > 1 and torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v, g, beta, state)):
         q, k = (x.repeat_interleave(groups, dim=2) for x in (q, k))  # backward, each value head has its own
     return _DeltaRule.apply(q, k, v, g, beta, state)
+
+
+def delta_rule_kept(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor, count: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`delta_rule` without gradients, and the state after `count` tokens, an int64 on the device."""
+    done = _forward(q, k, v, g, beta, state)
+    _, k, _, g, *_, fresh, states = done.saved
+    (batch, tokens, heads, value_dim), kept = v.shape, torch.empty_like(done.end)
+    sizes = {**done.options, "GROUP": heads // k.shape[2], "BLOCK_V": min(value_dim, READ)}
+    _keep[(batch * heads, value_dim // sizes["BLOCK_V"])](
+        k, g, fresh, states, count, kept, tokens, heads, fresh.shape[2], *k.stride()[:3], **sizes
+    )
+    return done.o, done.end, kept

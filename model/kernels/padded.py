@@ -20,7 +20,7 @@ class Ends(NamedTuple):
     """Where the real tokens end, and where the state is kept on the way: the same in every layer."""
 
     is_pad: Tensor  # [T, 1]
-    kept: Tensor  # [T, 1] fp32, 1 before the place where the state is kept and 0 behind it
+    kept: Tensor  # int64: after how many tokens
     columns: Tensor  # [2 (k - 1)], the last window before each end: columns, counted from the first window
 
     @classmethod
@@ -29,13 +29,23 @@ class Ends(NamedTuple):
         use to nobody); `window` is k - 1."""
         at = torch.arange(tokens, device=counts.device)[:, None]
         columns = counts[:, None] + torch.arange(window, device=counts.device)
-        return cls(at >= counts[0], (at < counts[1]).float(), columns.flatten())
+        return cls(at >= counts[0], counts[1], columns.flatten())
+
+
+def delta_rule_kept(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor, count: Tensor,
+    rule: Callable[..., tuple[Tensor, Tensor]] = reference.delta_rule_recurrent,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """See `reference.delta_rule_recurrent`; and the state after `count` of the tokens: by the same rule, with
+    those behind silent."""
+    before = (torch.arange(v.shape[1], device=count.device) < count)[:, None]
+    return *rule(q, k, v, g, beta, state), rule(q, k, v, g * before, beta * before, state)[1]
 
 
 def delta_mix(
     qkv: Tensor, z: Tensor, b: Tensor, a: Tensor, weights: MixWeights, eps: float, key_heads: int,
     window: Tensor, state: Tensor, ends: Ends,
-    rule: Callable[..., tuple[Tensor, Tensor]] = reference.delta_rule_chunked,
+    rule: Callable[..., tuple[Tensor, Tensor, Tensor]] = delta_rule_kept,
     around: Around | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """See `reference.delta_mix`. Returns out, which means nothing at pads, the windows
@@ -43,13 +53,14 @@ def delta_mix(
     """
     kept: list[Tensor] = []
 
-    def twice(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, start: Tensor):
-        kept.append(rule(q, k, v, g * ends.kept, beta * ends.kept, start)[1])
-        return rule(q, k, v, g, beta, start)
+    def keeping(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+        out, end, midway = rule(*inputs, ends.kept)
+        kept.append(midway)
+        return out, end
 
     b, a = b.masked_fill(ends.is_pad, SILENT), a.masked_fill(ends.is_pad, SILENT)
     inputs = qkv, z, b, a, weights, eps, key_heads, window, state
-    out, _, (end,) = reference.delta_mix(*inputs, each=False, rule=twice, around=around)
+    out, _, (end,) = reference.delta_mix(*inputs, each=False, rule=keeping, around=around)
     return out, last_columns(qkv, window, ends.columns), end, kept[0]
 
 

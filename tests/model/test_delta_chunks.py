@@ -110,3 +110,16 @@ def test_keys_that_are_alike(precision):
         results.append([o, end, *(x.grad for x in leaves)])
     for ours, theirs in zip(*results, strict=True):
         assert (ours - theirs).norm() < allowed * theirs.norm()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 70])
+def test_a_state_on_the_way_is_that_after_so_many_tokens(count: int):
+    q, k, v, g, beta, state = _inputs(70, 1, 1, 2, 128, 128)
+    o, end, kept = delta_chunks.delta_rule_kept(q, k, v, g, beta, state, torch.tensor(count, device=DEVICE))
+    expected, last = delta_chunks.delta_rule(q, k, v, g, beta, state)
+    assert torch.equal(o, expected)
+    assert torch.equal(end, last)
+    some = (x[:, :count] for x in (q, k, v, g, beta))
+    wanted = reference.delta_rule_recurrent(*some, state)[1] if count else state
+    torch.testing.assert_close(kept, wanted, rtol=1e-3, atol=2e-4)

@@ -238,7 +238,7 @@ def test_pads_leave_states_alone_in_triton(real: int, cut: int, dtype: torch.dty
     before = weights, 1e-6, 1, noise(1, 3, channels), state
     ends = padded.Ends.of(torch.tensor([real, cut], device=device), size, 3)
     around = reference.Around(mix_many.causal_conv, mix_many.gates, mix_many.gated_norm)
-    out, windows, end, kept = padded.delta_mix(*each, *before, ends, delta_chunks.delta_rule, around)
+    out, windows, end, kept = padded.delta_mix(*each, *before, ends, delta_chunks.delta_rule_kept, around)
     for count, window, last in ((real, windows[0], end), (cut, windows[1], kept)):
         if not count:
             assert torch.equal(window, before[3])
