@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from threading import Lock
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -21,7 +22,6 @@ from torch import Tensor
 from . import kernels
 from .cache import AttentionState, DeltaState, HybridCache, RaggedState
 from .decoder import ALL, Decoder, DecoderLayer
-from .deltanet import GatedDeltaNet
 from .graphs import Capture
 from .moe import SparseMoE
 from .quantise import QuantisedWeight
@@ -58,12 +58,13 @@ class PromptGraphs:
         cut: int = 0,
     ) -> Tensor:  # fmt: skip
         """See `Decoder.forward`."""
-        size = -(-x_BTD.shape[1] // STEP) * STEP
-        with self._lock:
-            if not self._covers(x_BTD, cache, taps) or not self._wants(size):
-                return self.decoder(x_BTD, positions, cache, taps, rows, cut)
-            self.replayed += 1
-            return self._run(self._graphs(size), x_BTD, positions, cache, taps, rows, cut)
+        arguments = x_BTD, positions, cache, taps, rows, cut
+        if self._covers(x_BTD, cache, taps):
+            size = -(-x_BTD.shape[1] // STEP) * STEP
+            with self._lock:
+                if self._wants(size):
+                    return self._run(self._graphs(size), *arguments)
+        return self.decoder(*arguments)
 
     @property
     def sizes(self) -> list[int]:
@@ -132,6 +133,7 @@ class PromptGraphs:
         x, last = places.x[:, :tokens], self.decoder.layers[-1]
         x, cache.layers[-1] = last(x, rotary, cache.layers[-1], None, rows, cut)
         cache.length += tokens
+        self.replayed += 1
         return self.decoder.norm(x)
 
 
@@ -148,9 +150,13 @@ def suits(model: VisionLanguageModel) -> bool:
     )
 
 
+def layers_of(decoder: Decoder) -> list[DecoderLayer]:
+    return cast("list[DecoderLayer]", list(decoder.layers))
+
+
 def attentions(decoder: Decoder) -> list[int]:
     """The layers with one, without the last layer."""
-    kinds = [layer.layer_type for layer in decoder.layers]
+    kinds = [layer.layer_type for layer in layers_of(decoder)]
     return [i for i, kind in enumerate(kinds[:-1]) if kind != "linear_attention"]
 
 
@@ -170,7 +176,7 @@ class Places:
     @classmethod
     def empty(cls, model: VisionLanguageModel, tokens: int) -> "Places":
         text, device = model.config.text, model.device
-        options = {"dtype": model.language_model.embed_tokens.weight.dtype, "device": device}
+        options: dict[str, Any] = {"dtype": model.language_model.embed_tokens.weight.dtype, "device": device}
         wide, heads = (1, tokens, text.hidden_size), (text.num_attention_heads, text.num_key_value_heads)
         (h, g), d = heads, text.head_dim
         rotary = torch.zeros(2, 1, tokens, text.rotary_dim, device=device)
@@ -218,8 +224,8 @@ class States:
 
     @classmethod
     def empty(cls, model: VisionLanguageModel) -> "States":
-        layers = list(model.language_model.layers)[:-1]
-        nets = [(i, layer.linear_attn) for i, layer in enumerate(layers) if hasattr(layer, "linear_attn")]
+        layers = list(enumerate(layers_of(model.language_model)))[:-1]
+        nets = [(i, layer.linear_attn) for i, layer in layers if layer.layer_type == "linear_attention"]
         x = model.language_model.embed_tokens.weight.new_empty(1, 0, 0)
         made = [net.empty_state(x) for _, net in nets]
         conv, recurrent = (
@@ -260,11 +266,11 @@ class Graphs:
 def compute(decoder: Decoder, places: Places, states: States, first: int, last: int) -> None:
     """From what layer `first` found by attention, or from the embeddings (-1), to what layer `last` looks
     for, or to its input if it is the last of all."""
-    x, layers = places.x, decoder.layers
+    x, layers = places.x, layers_of(decoder)
     if first >= 0:
         x = _fed(layers[first], x, layers[first].self_attn.out(places.o, places.gate))
         x = _tapped(places, first, x)
-    ends = kernels.Ends.of(states.counts, x.shape[1], states.conv.shape[2]) if states.layers else None
+    ends = kernels.Ends.of(states.counts, x.shape[1], states.conv.shape[2])
     for at in range(first + 1, last):
         n, layer = states.layers.index(at), layers[at]
         mixed, windows, end, kept = _mixed(layer, x, states.conv[n], states.recurrent[n], ends)
@@ -295,14 +301,14 @@ def _mixed(
     layer: DecoderLayer, x: Tensor, conv: Tensor, recurrent: Tensor, ends: kernels.Ends
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What a DeltaNet layer adds, and what `kernels.delta_mix_padded` leaves of its state."""
-    net: GatedDeltaNet = layer.linear_attn
+    net = layer.linear_attn
     inputs = net.in_proj_qkv, net.in_proj_z, net.in_proj_b, net.in_proj_a
-    projected = kernels.project(layer.input_layernorm(x), *(it.weight for it in inputs))
+    qkv, z, b, a = kernels.project(layer.input_layernorm(x), *(it.weight for it in inputs))
     weights = kernels.MixWeights(net.conv1d.weight, net.A_log, net.dt_bias, net.norm.weight)
-    o, *left = kernels.delta_mix_padded(
-        *projected, weights, net.norm.eps, net.key_heads, conv, recurrent, ends
+    o, windows, end, kept = kernels.delta_mix_padded(
+        qkv, z, b, a, weights, net.norm.eps, net.key_heads, conv, recurrent, ends
     )
-    return kernels.project(o, net.out_proj.weight)[0], *left
+    return kernels.project(o, net.out_proj.weight)[0], windows, end, kept
 
 
 def _values(conv: Tensor, recurrent: Tensor) -> list[DeltaState]:

@@ -272,12 +272,13 @@ def _forward(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Te
         state.new_empty(*tiles, key_dim),
     )
     out, keep = torch.empty_like(w), state.new_empty(tiles[:3])
-    grouped = {**options, "GROUP": heads // k.shape[2]}
-    _solve[grid](k, v, g, beta, inverse, u, w, out, keep, *sizes, *k.stride()[:3], *v.stride()[:3], **grouped)
+    grouped = dict(options, GROUP=heads // k.shape[2])
+    strides: Any = (*k.stride()[:3], *v.stride()[:3])
+    _solve[grid](k, v, g, beta, inverse, u, w, out, keep, *sizes, *strides, **grouped)
     fresh, states, end = pass_state.forward(u, w, out, keep, state, options["P"])
     o = v.new_empty(v.shape)
-    strides = (*q.stride()[:3], *k.stride()[:3], key_dim**-0.5)
-    read = {**grouped, "BLOCK_V": min(value_dim, READ)}
+    strides = *q.stride()[:3], *k.stride()[:3], key_dim**-0.5
+    read = dict(grouped, BLOCK_V=min(value_dim, READ))
     _read[(*grid, value_dim // read["BLOCK_V"])](q, k, g, fresh, states, o, *sizes, *strides, **read)
     return Forward(o, end, (q, k, v, g, beta, inverse, u, w, out, keep, fresh, states), options)
 
@@ -333,8 +334,9 @@ def delta_rule_kept(
     done = _forward(q, k, v, g, beta, state)
     _, k, _, g, *_, fresh, states = done.saved
     (batch, tokens, heads, value_dim), kept = v.shape, torch.empty_like(done.end)
-    sizes = {**done.options, "GROUP": heads // k.shape[2], "BLOCK_V": min(value_dim, READ)}
+    sizes = dict(done.options, GROUP=heads // k.shape[2], BLOCK_V=min(value_dim, READ))
+    strides: Any = k.stride()[:3]
     _keep[(batch * heads, value_dim // sizes["BLOCK_V"])](
-        k, g, fresh, states, count, kept, tokens, heads, fresh.shape[2], *k.stride()[:3], **sizes
+        k, g, fresh, states, count, kept, tokens, heads, fresh.shape[2], *strides, **sizes
     )
     return done.o, done.end, kept

@@ -120,6 +120,6 @@ def test_a_state_on_the_way_is_that_after_so_many_tokens(count: int):
     expected, last = delta_chunks.delta_rule(q, k, v, g, beta, state)
     assert torch.equal(o, expected)
     assert torch.equal(end, last)
-    some = (x[:, :count] for x in (q, k, v, g, beta))
-    wanted = reference.delta_rule_recurrent(*some, state)[1] if count else state
+    q, k, v, g, beta = (x[:, :count] for x in (q, k, v, g, beta))
+    wanted = reference.delta_rule_recurrent(q, k, v, g, beta, state)[1] if count else state
     torch.testing.assert_close(kept, wanted, rtol=1e-3, atol=2e-4)

@@ -189,7 +189,7 @@ def test_graphs_are_made_anew_when_weights_have_moved():
     for _ in range(3):
         graphs(*inputs(model, 100, 0)[:2], model.empty_cache())
     assert len(made) == 2
-    mlp = model.language_model.layers[0].mlp
+    mlp: Any = model.language_model.layers[0].mlp
     joined(mlp.gate_proj, mlp.up_proj)
     for _ in range(2):
         graphs(*inputs(model, 100, 0)[:2], model.empty_cache())
@@ -244,7 +244,8 @@ def test_pads_leave_states_alone_in_triton(real: int, cut: int, dtype: torch.dty
             assert torch.equal(window, before[3])
             torch.testing.assert_close(last, state)
             continue
-        expected, columns, (after,) = reference.delta_mix(*(x[:, :count] for x in each), *before, each=False)
+        qkv, z, b, a = (x[:, :count] for x in each)
+        expected, columns, (after,) = reference.delta_mix(qkv, z, b, a, *before, each=False)
         limit = 1e-5 if dtype is torch.float32 else 2e-2
         assert torch.equal(window, columns)
         assert_close([out[:, :count], last], [expected, after], limit)
