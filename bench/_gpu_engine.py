@@ -92,7 +92,7 @@ def agent(lab: Lab) -> dict[str, Any]:
     endless = Sampling(logit_bias=tuple((token, -1e9) for token in engine.chat.stop_ids))
     talk = [message for i in range(sizes.pictures) for message in turn(lab, i)]
     replies: list[tuple[float, ModelReply]] = []
-    for step in range(6):
+    for step in range(8):
         talk += turn(lab, sizes.pictures + step)[:1]
         start = time.perf_counter()
         reply = engine.generate(talk, max_tokens=sizes.written, thinking="fast", sampling=endless).finish()
@@ -101,11 +101,12 @@ def agent(lab: Lab) -> dict[str, Any]:
         if written != sizes.written:
             raise Wrong(f"{written} tokens were written, not {sizes.written}")
         talk += turn(lab, sizes.pictures + step)[1:]
-    usages = [reply.usage for _, reply in replies[2:]]  # the first ones read the history and capture graphs
+    timed_ones = replies[4:]  # the first ones read the history and capture graphs
+    usages = [reply.usage for _, reply in timed_ones]
     new = [usage.prompt_tokens - usage.cached_tokens for usage in usages]
     seen = usages[-1].prompt_tokens
-    first = statistics.median(reply.timings["first_token"] for _, reply in replies[2:])
-    whole = statistics.median(seconds for seconds, _ in replies[2:])
+    first = statistics.median(reply.timings["first_token"] for _, reply in timed_ones)
+    whole = statistics.median(seconds for seconds, _ in timed_ones)
     least = prompt_limit(lab, new[-1], seen - new[-1]) + _tower_limit(lab)
     writing = (sizes.written - 1) * step_bytes(lab.text, seen) / lab.copy
     lab.note("agent step, first token", ours=first * 1e3, limit=least * 1e3)

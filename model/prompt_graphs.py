@@ -111,6 +111,7 @@ class PromptGraphs:
     def _captured(self, size: int) -> "Graphs":
         assert self._capture is not None
         self._states = states = self._states or States.empty(self.model)
+        states.counts.zero_()  # those of a longer forward would lie beyond the tokens of this size
         places = Places.empty(self.model, size)
         edges = [-1, *attentions(self.decoder), len(self.decoder.layers) - 1]
         works = [
