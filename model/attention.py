@@ -46,8 +46,8 @@ class Attention(nn.Module):
     def _queries(self, x_BTM: Tensor) -> tuple[Tensor, Tensor | None]:
         """Per head the first D columns are the query, the last D its gate."""
         (q,) = kernels.project(x_BTM, self.q_proj.weight)
-        q = q.unflatten(-1, (-1, self.head_dim * (1 + self.gated)))
-        return q.chunk(2, dim=-1) if self.gated else (q, None)
+        q, *gate = q.unflatten(-1, (-1, self.head_dim * (1 + self.gated))).chunk(1 + self.gated, dim=-1)
+        return q, gate[0] if gate else None
 
     def out(self, o_BTHD: Tensor, gate: Tensor | None) -> Tensor:
         o_BTHD = o_BTHD if gate is None else o_BTHD * gate.sigmoid()

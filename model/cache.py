@@ -139,8 +139,8 @@ class DeltaState:
         sources = [self.earlier[-n] if n else self for n in counts]
         if len(set(counts)) == 1:
             return sources[0]
-        rows = [(state.conv[i : i + 1], state.recurrent[i : i + 1]) for i, state in enumerate(sources)]
-        return DeltaState(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+        conv = torch.cat([state.conv[i : i + 1] for i, state in enumerate(sources)])
+        return DeltaState(conv, torch.cat([state.recurrent[i : i + 1] for i, state in enumerate(sources)]))
 
     def settled(self) -> "DeltaState":
         return replace(self, earlier=(), midway=None) if self.earlier or self.midway else self
