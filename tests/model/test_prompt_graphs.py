@@ -12,11 +12,12 @@ from saccade.model.cache import AttentionState, DeltaState, HybridCache
 from saccade.model.config import ModelConfig
 from saccade.model.decoder import ALL, LAST
 from saccade.model.engine import Engine
-from saccade.model.kernels import MixWeights, padded, reference
+from saccade.model.kernels import MixWeights, native, padded, reference
 from saccade.model.layout import joined
 from saccade.model.prompt_graphs import Piece, PromptGraphs
 from saccade.model.vlm import VisionLanguageModel
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import tiny
 from .conftest import Pair
@@ -200,6 +201,35 @@ def test_graphs_are_made_anew_when_weights_have_moved():
     for _ in range(2):
         graphs(*inputs(model, 100, 0)[:2], model.empty_cache())
     assert len(made) == 4
+
+
+class Ops(TorchDispatchMode):
+    """Notes the names of what torch computes."""
+
+    def __init__(self):
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(str(func.overloadpacket))
+        return func(*args, **(kwargs or {}))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["dense", "vl"])
+def test_a_piece_asks_its_host_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch):
+    """No number leaves the device, and no shape depends on one. Experts would, on a CPU alone."""
+    monkeypatch.setattr(native, "available", lambda: False)
+    model, works = network(name), []
+    graphs = PromptGraphs(model, lambda work: works.append(work) or work)
+    for _ in range(2):
+        graphs(*inputs(model, 100, 0)[:2], model.empty_cache())
+    with Ops() as ops:
+        for work in works:
+            work()
+    waits = {"_local_scalar_dense", "nonzero", "masked_select", "item", "is_nonzero", "unique", "bincount"}
+    assert len(ops.names) > 10
+    assert not {f"aten.{name}" for name in waits} & ops.names
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there they are graphs")
