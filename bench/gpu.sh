@@ -9,6 +9,7 @@ python="${PYTHON:-python}"
 # Narrow weights compile for too long here: `python -m bench gpu --weights fp8 int8 int4` checks the same cases.
 timeout 105 "$python" -m pytest -q -p no:cacheprovider -k "not (fp8 or int8 or int4)" \
     tests/model/test_steps.py tests/model/test_stepping.py tests/model/test_delta_chunks.py tests/model/test_moe.py \
-    tests/model/test_mix_many.py tests/model/test_experts_prompt.py tests/model/test_tower.py tests/model/test_cuda.py
+    tests/model/test_mix_many.py tests/model/test_experts_prompt.py tests/model/test_tower.py tests/model/test_cuda.py \
+    tests/model/test_prompt_graphs.py
 tested=$?
 timeout 125 "$python" -m bench gpu --quick "$@" && exit $tested
