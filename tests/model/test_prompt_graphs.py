@@ -248,7 +248,7 @@ def test_an_engine_writes_the_same(pair: Pair, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(prompt_graphs, "LEAST", 8)
     plain = Engine.from_pretrained(pair.folder, graphs=False)
-    engine = Engine(plain.model, plain.chat, plain.processor)
+    engine = Engine(plain.model, plain.chat, plain.processor, graphs=True)
     assert plain.prompts is None
     engine.prompts = graphs = in_pieces(engine.model)
     for n in range(1, 5):
