@@ -27,7 +27,7 @@ _PATIENCE_S = 1.0  # with a screenshot, before it is asked for again
 _PAPER_S, _PAPER_STEP_S = 4.0, 0.25
 _FLAT = 100  # colours: a viewer without a paper has fewer
 _TAB_CHANGES = 5
-_CAPTURES = 3  # again when the page has begun or ended something meanwhile
+_CAPTURES = 2  # one more when the page has begun or ended something meanwhile
 
 
 async def look(session: Session) -> Observation:
