@@ -4,7 +4,8 @@ Knows when to replay; what a step computes is in `stepping.py`. On a CPU, where 
 the steps run as they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,7 @@ from .stepping import StaticCache, Stepper
 from .vlm import VisionLanguageModel
 
 WARM = 16  # slots of the cache on which kernels are compiled
+REMEMBERED = 64  # sizes of which it is known that they came before
 
 Result = TypeVar("Result")
 
@@ -42,6 +44,21 @@ class Capture:
             return result
 
         return replay
+
+
+class Known:
+    """Whether a size came before, not long ago: graphs cost several runs, so the second time makes them."""
+
+    def __init__(self):
+        self._seen: OrderedDict[Hashable, None] = OrderedDict()
+
+    def __call__(self, size: Hashable) -> bool:
+        known = size in self._seen
+        self._seen[size] = None
+        self._seen.move_to_end(size)
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return known
 
 
 class DecodeGraphs:

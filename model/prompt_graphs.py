@@ -22,7 +22,7 @@ from torch import Tensor
 from . import kernels
 from .cache import AttentionState, DeltaState, HybridCache, RaggedState
 from .decoder import ALL, Decoder, DecoderLayer
-from .graphs import Capture
+from .graphs import Capture, Known
 from .moe import SparseMoE
 from .quantise import QuantisedWeight
 from .vlm import VisionLanguageModel
@@ -30,7 +30,6 @@ from .vlm import VisionLanguageModel
 STEP = 128  # tokens: T is a multiple of it
 LEAST, MOST = 64, 2048  # tokens beyond the least, up to the most: below, half of them could be pads
 KEPT = 4  # sizes with graphs, which hold some 60 KB a token each, and share what they compute with
-REMEMBERED = 64  # sizes of which it is known that they came before
 
 Piece = Callable[[], None]
 
@@ -49,7 +48,7 @@ class PromptGraphs:
         self._addresses: list[int] = []
         self._states: States | None = None
         self._ready: OrderedDict[int, Graphs] = OrderedDict()
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._known = Known()
         self._lock = Lock()
         self.replayed = 0  # forwards
 
@@ -62,7 +61,7 @@ class PromptGraphs:
         if self._covers(x_BTD, cache, taps):
             size = -(-x_BTD.shape[1] // STEP) * STEP
             with self._lock:
-                if self._wants(size):
+                if self._known(size):
                     return self._run(self._graphs(size), *arguments)
         return self.decoder(*arguments)
 
@@ -82,15 +81,6 @@ class PromptGraphs:
             and len(taps) <= len(self.model.config.vision.deepstack_visual_indexes) < len(self.decoder.layers)
             and not torch.is_grad_enabled()
         )
-
-    def _wants(self, size: int) -> bool:
-        """From the second time on: graphs cost several forwards."""
-        known = size in self._seen
-        self._seen[size] = None
-        self._seen.move_to_end(size)
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return known
 
     def _graphs(self, size: int) -> "Graphs":
         """Graphs read weights where they were: when decoding has moved them (`layout.joined`), all are made

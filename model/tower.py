@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..vision.encoder import VisionFeatures
-from .graphs import Capture
+from .graphs import Capture, Known
 from .vlm import VisionLanguageModel
 
 KEPT = 4  # sizes with a graph; a graph of 1280 x 800 px holds some 100 MB
 MOST_PATCHES = 8192  # 1920 x 1088 px: beyond, starting kernels takes no share worth the memory
-REMEMBERED = 64  # sizes of which it is known that they came before
 
 Work = Callable[[], VisionFeatures]
 
@@ -44,7 +43,7 @@ class TowerGraphs:
         self.model = model
         self._capture = capture or (Capture() if model.device.type == "cuda" else None)
         self._ready: OrderedDict[tuple[int, ...], Captured] = OrderedDict()
-        self._seen: OrderedDict[tuple[int, ...], None] = OrderedDict()
+        self._known = Known()
 
     def __call__(self, pixel_values: Tensor, grid_thw: Tensor) -> VisionFeatures:
         """pixel_values [P, C*T*p*p]; grid_thw [images, 3] in patches, on the CPU."""
@@ -65,12 +64,7 @@ class TowerGraphs:
         """From the second time on: a graph costs several runs, and a picture of its own size never pays."""
         if self._capture is None or len(grid) != 3 or patches > MOST_PATCHES:
             return False
-        known = grid in self._seen
-        self._seen[grid] = None
-        self._seen.move_to_end(grid)
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return known
+        return self._known(grid)
 
     def _keep(self, grid: tuple[int, ...], pixel_values: Tensor, grid_thw: Tensor) -> None:
         assert self._capture is not None

@@ -41,7 +41,8 @@ def network(name: str, device: str = "cpu", dtype: torch.dtype = torch.float32) 
 def in_pieces(model: VisionLanguageModel) -> PromptGraphs:
     """Every size came before."""
     graphs = PromptGraphs(model, None if model.device.type == "cuda" else warmed)
-    graphs._seen.update(dict.fromkeys(range(0, 4096, prompt_graphs.STEP)))
+    for size in range(0, 4096, prompt_graphs.STEP):
+        graphs._known(size)
     return graphs
 
 

@@ -5,6 +5,7 @@ On a CPU a piece of work stands in for its graph: it reads and leaves tensors at
 
 import pytest
 import torch
+from saccade.model import graphs as decoding
 from saccade.model import kernels, tower
 from saccade.model.config import ModelConfig
 from saccade.model.tower import TowerGraphs
@@ -68,7 +69,7 @@ def test_the_size_that_came_last_stays(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_comes_once_or_is_large_or_is_several_runs_as_it_is(monkeypatch: pytest.MonkeyPatch):
     graphs = TowerGraphs(network(), capture=lambda work: work)
-    monkeypatch.setattr(tower, "REMEMBERED", 2)
+    monkeypatch.setattr(decoding, "REMEMBERED", 2)
     for grid in SIZES[:3] * 2:  # each is forgotten before it comes again
         graphs(*picture(grid, 1))
     pixels, sizes = tiny.picture_inputs(SIZES[:2], tiny.CONFIGS["vl"][2])
