@@ -475,13 +475,29 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
 }  # fmt: skip
 
 # noun phrases for elements, by role; {q} is the name
-# With a verb that says nothing.
+# With a verb that says nothing; none is a phrasing of the held-out split with its verb replaced.
 STRANGE = {
     "type": ["{v} {t} [into|in|under|at|to|onto] {x}", "{v} {t} [into|in] {x}", "[please|now|just] {v} {t} into {x}", "{v} {x} with {t}",
-             "[let|make|have] {x} {v} {t}", "{v} {t} as [the |]{n}", "{v} [the text|the words|the value] {t} in {x}", "{t} is to {v} [in|into] {x}"],
-    "click": ["{v} {x}", "{v} on {x}", "[give|do] {x} a {v}", "{v} {x} [once|for me|now]", "[have|get] {x} {v}ed"],
-    "pick": ["{v} {q} [in|from|under] {x}", "{v} {x} to {q}", "[let|make|have] {x} {v} {q}", "{v} {q} as [the |]{n}"],
-    "choose": ["{v} {x}", "[let|have] it {v} {x}"],
+             "{v} {t} as [the |]{n}", "{v} [the text|the words|the value] {t} in {x}", "{t} is to {v} [in|into] {x}",
+             "{t} [{v}s|will {v}|must {v}] [in|into] {x}", "{x} {v}s {t}", "the {n} to {v} is {t}", "in {x}[,|] {v} {t}"],
+    "click": ["{v} {x}", "{v} on {x}", "do {x} a {v}", "{v} {x} [for me|now|here]", "[have|get] {x} {v}ed", "{v} [at|down|up] {x}", "{x} wants to be {v}ed"],
+    "pick": ["{v} {q} [in|from|under] {x}", "{v} {x} to {q}", "{v} {q} as [the |]{n}", "{x} {v}s {q}", "for {n}[,|] {v} {q}"],
+    "choose": ["{v} {x}", "[have|get] it {v} {x}", "{x} [will|shall|must] {v}"],
+    "open": ["{v} {x}", "{v} [on |]to {x}", "{v} [through|across] to {x}", "{v} along to {x}"],
+    "tick": ["[put|set|make] a {v} [at|on|in] {x}", "{v} {x} on", "{x} [is|wants] to be {v}ed"],
+    "search": ["{v} for {t}", "{v} [a search|the search|the site] for {t}", "{v} {t} in the search"],
+    "pick_only": ["{v} {q} [in|from] the [list|dropdown|menu|options]", "the list is to {v} {q}"],
+    "type_twice": ["{v} {t} [in|into] both {a} and {b}", "{v} {t} in {a} and the same in {b}"],
+    "focus": ["{v} the [cursor|caret|focus] [in|into|to] {x}"],
+    "menu": ["{v} {t} [in|under|from] {n}", "in the {n} menu[,|] {v} {t}"],
+    "slide": ["{v} {x} to {t}", "{v} {n} until it is {t}"],
+    "step": ["{v} {x} to {t}", "{v} {n} until it is {t}"],
+    "date": ["{v} {t} [as|for] [the |]{n}", "{v} {x} to {t}"],
+    "rate": ["{v} {n} [with |]{t} stars", "{v} {t} stars for {n}"],
+    "page": ["{v} page {n}"],
+    "path": ["{v} {t} [in|under] [the folder |]{n}"],
+    "expand": ["{v} {x}", "{v} what is [in|under] {x}"],
+    "drag": ["{v} {x} {w} {y}"],
 }  # fmt: skip
 NOUNS: dict[str, list[str]] = {
     "button": ["{q}", "{q}", "the {q} button", "the {q} button", "the button {q}", "button {q}", "the button [labeled|labelled|named|called|marked] {q}",

@@ -3,12 +3,15 @@
 import random
 import re
 from collections import Counter
+from itertools import product
 
 import pytest
 from saccade.agent.memory import snapshot_text as agents_text
 from saccade.model.calls import parse_reply
 from saccade.tools import computer_use_schema, parse_action
 
+from train.language import parse
+from train.phrasebook import BOOK, STRANGE
 from train.render import Renderer
 from train.shape import SHAPES
 from train.tasks import TaskWriter, snapshot_text
@@ -89,3 +92,19 @@ def test_held_out_words_stay_out_of_training():
     train, held_out = (Words(random.Random(7), split) for split in ("train", "heldout"))
     assert not any(is_held_out(train.pick(NOUNS)) for _ in range(300))
     assert all(is_held_out(held_out.pick(NOUNS)) for _ in range(300))
+
+
+def every(templates):
+    """All that they can say, parts not yet filled in."""
+    pieces = [[(p,) if isinstance(p, str) else p for p in parse(template)] for template in templates]
+    return {" ".join("".join(words).split()) for choices in pieces for words in product(*choices)}
+
+
+@pytest.mark.parametrize("intent", sorted(STRANGE))
+def test_a_strange_verb_makes_no_phrasing_that_training_must_not_see(intent):
+    """It may stand where training has a verb of its own."""
+    train, held_out = (every(templates) for templates in BOOK[intent])
+    for said in every(STRANGE[intent]):
+        like = re.compile(re.escape(said).replace(re.escape("{v}"), r"[\w-]+"), re.IGNORECASE)
+        unseen = [h for h in held_out if like.fullmatch(h)]
+        assert not unseen or any(like.fullmatch(t) for t in train), (said, unseen)
