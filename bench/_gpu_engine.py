@@ -160,7 +160,7 @@ def after_steps(model: VisionLanguageModel, token: int, cache: HybridCache, toke
 def engine_of(lab: Lab) -> Engine:
     """The random network behind the built-in model's tokenizer and chat template."""
     chat = ChatFormat.from_pretrained(BUILTIN, lab.model.config)
-    return Engine(lab.model, chat, Processor(), name="random", graphs=True)
+    return Engine(lab.model, chat, Processor(), name="random")
 
 
 def turn(lab: Lab, number: int) -> list[dict]:

@@ -97,7 +97,7 @@ class Engine:
     """Satisfies the agent's ChatModel protocol. Any number of callers, in threads or tasks, share one engine.
 
     `guesses`: how many tokens the prediction head drafts at a time, 0 for none; the text stays the same.
-    `graphs`: whether prompts go through CUDA graphs where they can; they have not run on a card yet.
+    `graphs`: whether prompts go through CUDA graphs where they can (`prompt_graphs.py`).
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Engine:
         name: str = "local",
         limits: Limits | None = None,
         guesses: int = 0,
-        graphs: bool = False,
+        graphs: bool = True,
     ):
         if guesses and model.mtp is None:
             raise InputError(f"{name} has no multi-token prediction head: use guesses=0")
@@ -141,7 +141,7 @@ class Engine:
         quantise: Kind | None = None,
         limits: Limits | None = None,
         guesses: int = 0,
-        graphs: bool = False,
+        graphs: bool = True,
     ) -> "Engine":
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
