@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -92,25 +93,21 @@ def mrope_positions(
     on the merged grid, and the next position is p + max(h, w). Frames of a video are separate blocks.
     `grid_thw` [pictures and videos, 3] in reading order. Raises ContextError unless it fits the tokens.
     """
-    grids = [(h // merge_size, w // merge_size) for t, h, w in grid_thw.tolist() for _ in range(t)]
-    is_visual = torch.isin(input_ids.cpu(), torch.tensor(visual_token_ids))
-    blocks, start, frame = [], 0, 0
-    for visual, run in zip(
-        *(x.tolist() for x in is_visual.unique_consecutive(return_counts=True)), strict=True
-    ):
-        if not visual:
-            blocks.append(torch.arange(start, start + run).expand(3, run))
-            start += run
-            continue
-        while run:  # pictures without text between them
-            if frame == len(grids) or math.prod(grids[frame]) > run:
-                raise _misfit(int(is_visual.sum()), grids)
-            h, w = grids[frame]
-            blocks.append(start + _grid_positions(h, w))
-            run, start, frame = run - h * w, start + max(h, w), frame + 1
-    if frame < len(grids):
-        raise _misfit(int(is_visual.sum()), grids)
-    return torch.cat(blocks, dim=1).to(input_ids.device), start
+    ids, grids = input_ids.cpu().numpy(), grid_thw.cpu().numpy()
+    sides = grids[:, 1:].repeat(grids[:, 0], axis=0) // merge_size  # [frames, 2]
+    is_visual = np.any([ids == token for token in visual_token_ids], axis=0)
+    places, area = np.flatnonzero(is_visual), sides.prod(1)
+    ends = area.cumsum()
+    if len(places) != area.sum() or (places[ends - 1] - places[ends - area] + 1 != area).any():
+        raise _misfit(len(places), area)
+    positions, end, start = np.empty((3, len(ids)), np.int64), 0, 0
+    for first, (h, w) in zip(places[ends - area].tolist(), sides.tolist(), strict=True):
+        positions[:, end:first] = np.arange(start, start + first - end)
+        start, end = start + first - end, first + h * w
+        positions[:, first:end] = start + _grid_positions(h, w)
+        start += max(h, w)
+    positions[:, end:] = np.arange(start, start + len(ids) - end)
+    return torch.from_numpy(positions).to(input_ids.device), start + len(ids) - end
 
 
 @dataclass(frozen=True)
@@ -142,14 +139,13 @@ def left_padded(
     )
 
 
-def _misfit(tokens: int, grids: list[tuple[int, int]]) -> ContextError:
-    wanted = sum(h * w for h, w in grids)
+def _misfit(tokens: int, area: np.ndarray) -> ContextError:
     return ContextError(
-        f"the prompt has {tokens} picture tokens, but its {len(grids)} pictures and video frames take "
-        f"{wanted}: give each picture once, and write one unbroken run of placeholders for it"
+        f"the prompt has {tokens} picture tokens, but its {len(area)} pictures and video frames take "
+        f"{area.sum()}: give each picture once, and write one unbroken run of placeholders for it"
     )
 
 
 @lru_cache(maxsize=64)  # a conversation's screenshots are of one size; nobody writes into the result
-def _grid_positions(h: int, w: int) -> Tensor:
-    return torch.stack(torch.meshgrid(*map(torch.arange, (1, h, w)), indexing="ij")).flatten(1)
+def _grid_positions(h: int, w: int) -> np.ndarray:
+    return np.indices((1, h, w)).reshape(3, -1)
