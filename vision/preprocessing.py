@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -104,7 +105,7 @@ class ImageProcessor:
 
     def _cut(self, frames: Sequence[Image.Image], device: Any) -> Tensor:
         """The patches [P, C*T*p*p] of at most T frames; the last one is repeated to make T."""
-        pixels = torch.stack([torch.from_numpy(np.array(frame)) for frame in frames]).to(device)
+        pixels = torch.stack([torch.from_numpy(np.array(frame)).to(device) for frame in frames])
         mean, std = torch.tensor((self.image_mean, self.image_std), device=device).view(2, -1, 1, 1)
         normal = (pixels.permute(0, 3, 1, 2) / 255 - mean) / std
         normal = torch.cat((normal, normal[-1:].expand(self.temporal_patch_size - len(frames), -1, -1, -1)))
@@ -116,6 +117,7 @@ def fitted(image: Image.Image, height: int, width: int) -> Image.Image:
     return image if same else image.resize((width, height), Image.Resampling.BICUBIC)
 
 
+@lru_cache(maxsize=1024)  # a conversation asks for its pictures' sizes again with every step
 def smart_resize(
     height: int, width: int, factor: int, min_pixels: int, max_pixels: int, frames: int = 1, counted: int = 1
 ) -> tuple[int, int]:

@@ -4,7 +4,6 @@ Knows Pillow; knows nothing of where pictures come from or what their names are 
 """
 
 import hashlib
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -41,6 +40,9 @@ class Still(Image.Image):
     @classmethod
     def from_array(cls, array: "np.ndarray") -> "Still":
         """Of uint8 (H, W, 3), which nobody writes to from now on."""
+        import numpy as np
+
+        array = np.ascontiguousarray(array)
         array.flags.writeable = False
         still = cls.over(Image.fromarray(array))
         still._array = array
@@ -51,9 +53,18 @@ class Still(Image.Image):
         """The pixels as uint8 (H, W, 3), not to be written to."""
         import numpy as np
 
-        if self._array is None or not self._unwritten:
-            return np.asarray(self)
-        return self._array
+        held = self._held
+        return np.asarray(self) if held is None else held
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Of the array, where there is one: numpy looks at the pixels where they lie."""
+        held = self._held
+        return super().__array_interface__ if held is None else held.__array_interface__
+
+    @property
+    def _held(self) -> "np.ndarray | None":
+        return self._array if self._unwritten else None
 
     @property
     def _unwritten(self) -> bool:
@@ -63,9 +74,14 @@ class Still(Image.Image):
     def name(self) -> bytes:
         """20 bytes; equal for equal pixels, whatever holds them."""
         if not self._unwritten:
-            return _digest(self, [self.tobytes()])
-        self._name = self._name or _digest(self, [self.tobytes()])
+            return _digest(self)
+        self._name = self._name or _digest(self)
         return self._name
+
+    def named(self) -> "Still":
+        """Itself, its name taken in this thread: whoever asks for it later does not wait."""
+        self._name = self.name
+        return self
 
     def frombytes(self, data: Any, decoder_name: str = "raw", *args: Any) -> None:
         """The one way to write that does not ask whether it may."""
@@ -77,11 +93,12 @@ def name_of(*frames: Image.Image) -> bytes:
     """As `Still.name`, of any picture, or of the frames of a film."""
     if len(frames) == 1 and isinstance(frames[0], Still):
         return frames[0].name
-    return _digest(frames[0], (frame.tobytes() for frame in frames))
+    return _digest(*frames)
 
 
-def _digest(first: Image.Image, frames: Iterable[bytes]) -> bytes:
-    digest = hashlib.sha1(f"{first.mode} {first.size}".encode(), usedforsecurity=False)
-    for pixels in frames:
-        digest.update(pixels)
+def _digest(*frames: Image.Image) -> bytes:
+    digest = hashlib.sha1(f"{frames[0].mode} {frames[0].size}".encode(), usedforsecurity=False)
+    for frame in frames:
+        held = frame._held if isinstance(frame, Still) else None
+        digest.update(frame.tobytes() if held is None else held.data)
     return digest.digest()

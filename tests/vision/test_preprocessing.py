@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from saccade.errors import CheckpointError, ContextError
 from saccade.vision.preprocessing import ImageProcessor, smart_resize
+from saccade.vision.still import Still
 
 SIZES = [(64, 64), (1280, 720), (97, 331), (30, 500), (33, 47), (1999, 17), (1, 1), (240, 240)]
 
@@ -77,6 +78,12 @@ def test_fifty_random_pictures_equal_the_official_processor():
         area = grid_thw.prod().item() * 256
         shrunk, grown = shrunk + (area < math.prod(size)), grown + (area > math.prod(size))
     assert min(shrunk, grown) > 10
+
+
+def test_a_still_is_cut_as_the_picture_that_it_shows():
+    for size in ((96, 64), (97, 331)):  # as it is, and resized
+        image, cut = noise(*size), ImageProcessor(min_pixels=1024)
+        assert torch.equal(cut([Still.from_array(np.array(image))])[0], cut([image])[0])
 
 
 def test_grid_and_tokens_tell_the_size_without_pixels():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from saccade.vision import still as still_module
 from saccade.vision.still import Still, name_of
 
 DARK = (1, 2, 3)
@@ -104,7 +105,25 @@ def test_its_array_follows_a_change(change: Callable[[Image.Image], object]):
     assert still.name == name_of(noise())
     change(still)
     assert np.array_equal(still.array, np.asarray(still.copy()))
+    assert np.array_equal(np.asarray(still), still.array)
     assert not np.array_equal(still.array, array)
+
+
+def test_its_array_is_named_and_seen_where_it_lies(monkeypatch: pytest.MonkeyPatch):
+    array = np.array(noise())
+    still, wide = Still.from_array(array), Still.from_array(np.repeat(array, 2, axis=1)[:, ::2])
+    monkeypatch.setattr(Still, "tobytes", lambda *_: pytest.fail("the pixels are copied"))
+    assert still.name == wide.name == name_of(noise())
+    assert np.shares_memory(np.asarray(still), array)
+    own = np.array(still)
+    own[:] = 0
+    assert array.any()
+
+
+def test_a_name_can_be_taken_early(monkeypatch: pytest.MonkeyPatch):
+    still, name = Still.of(noise()).named(), name_of(noise())
+    monkeypatch.setattr(still_module, "_digest", lambda *_: pytest.fail("the name is taken again"))
+    assert still.name == still.named().name == name
 
 
 def test_nobody_writes_to_its_array():
