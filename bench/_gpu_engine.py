@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from saccade.model.cache import HybridCache
 from saccade.model.chat import ChatFormat
 from saccade.model.engine import Engine
@@ -182,17 +181,18 @@ def _tower_limit(lab: Lab) -> float:
 
 def read(model: VisionLanguageModel, ids: Tensor, chunk: int, forward: Forward | None = None) -> Tensor:
     """Logits [V] after a prompt [T] of text."""
-    work = Prefill(model, ids.tolist(), (), frozenset(), forward)
+    work = Prefill(model, ids.cpu().numpy(), (), frozenset(), forward)
     while not work.done:
         work.advance(chunk, _no_pictures)
     assert work.logits is not None
     return work.logits
 
 
-def screen(lab: Lab, seed: int) -> Image.Image:
+def screen(lab: Lab, seed: int) -> Still:
+    """As a browser's look hands it over (`vision.screen.decoded`)."""
     width, height = lab.sizes.screen
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Still.of(Image.fromarray(noise))
+    return Still.from_array(noise).named()
 
 
 def _no_pictures(picture: Picture) -> VisionFeatures:

@@ -43,16 +43,19 @@ def get_ready() -> None:
 
 
 def decoded(png: bytes) -> Still:
-    """The picture in a PNG, RGB; by OpenCV, which takes half of Pillow's time, once it is imported."""
+    """The picture in a PNG, RGB, with its name, for which a journal and a model ask at the same time.
+
+    By OpenCV, which takes half of Pillow's time, once it is imported.
+    """
     if _ready:
         import cv2
         import numpy as np
 
         array = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
         if array is not None:
-            return Still.from_array(array)
+            return Still.from_array(array).named()
     image = Image.open(io.BytesIO(png))
-    return Still.over(image if image.mode == "RGB" else image.convert("RGB"))
+    return Still.over(image if image.mode == "RGB" else image.convert("RGB")).named()
 
 
 def changed_fraction(before: "Picture", after: "Picture", tolerance: int = TOLERANCE) -> float:
