@@ -122,7 +122,7 @@ class Limits:
     memory_bytes: int | None = None  # for the states of running sequences
     prefix_bytes: int | None = None  # for states that may be used again
     picture_bytes: int = 256 * 2**20  # for visual tokens that may be used again
-    sent_bytes: int = 128 * 2**20  # for the pixels of pictures that clients send again and again
+    sent_bytes: int = 128 * 2**20  # for pictures that clients send again and again
 
     def chunk(self, device: str) -> int:
         """Tokens of prefill between two steps of the others. On a GPU a forward of few takes as long as one

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,22 +13,29 @@ from saccade.vision.sent import SentPictures
 from saccade.vision.still import name_of
 
 SIZE = (20, 12)
-BYTES = 4 * 20 * 12
 
 
-def url(seed: int) -> str:
+def png(seed: int) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return file.getvalue()
 
 
-def test_what_was_sent_before_is_known_again():
+def url(seed: int) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png(seed)).decode()}"
+
+
+BYTES = 4 * 20 * 12 + len(url(0))
+
+
+@pytest.mark.parametrize("source", [png, url])
+def test_what_was_sent_before_is_known_again(source: Callable[[int], bytes | str]):
     sent = SentPictures(10 * BYTES)
-    first = sent(url(1))
-    assert sent(url(1)) is first
-    assert sent(url(2)) is not first
-    assert name_of(first) == name_of(load_image(url(1)))
+    first = sent(source(1))
+    assert sent(source(1)) is first
+    assert sent(source(2)) is not first
+    assert name_of(first) == name_of(load_image(source(1)))
 
 
 def test_the_budget_holds_and_the_oldest_go_first():
