@@ -58,8 +58,9 @@ class VisionLanguageModel(nn.Module):
         return self.language_model(x_BTD, positions, cache or self.empty_cache(), taps)
 
     def embed(self, input_ids: Tensor, features: VisionFeatures | None = None) -> tuple[Tensor, Sequence]:
-        """Embeddings [B, T, D] with the visual tokens in their places, and the DeepStack taps likewise."""
-        x_BTD = self.language_model.embed_tokens(input_ids)
+        """Embeddings [B, T, D] with the visual tokens in their places, and the DeepStack taps likewise. Of
+        `input_ids` on the host they are counted there, and nothing waits for the device."""
+        x_BTD = self.language_model.embed_tokens(input_ids.to(self.device, non_blocking=True))
         if features is None:
             return x_BTD, ()
         visual = self.visual_mask(input_ids)
@@ -68,7 +69,7 @@ class VisionLanguageModel(nn.Module):
                 f"the prompt has {int(visual.sum())} picture tokens and its pictures give "
                 f"{len(features.tokens)}: write one placeholder for each token of a picture"
             )
-        blank = torch.zeros_like(x_BTD)
+        visual, blank = visual.to(self.device, non_blocking=True), torch.zeros_like(x_BTD)
         taps = [blank.masked_scatter(visual, tap.to(x_BTD.dtype)) for tap in features.deepstack]
         return x_BTD.masked_scatter(visual, features.tokens.to(x_BTD.dtype)), taps
 

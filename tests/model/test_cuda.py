@@ -48,6 +48,21 @@ def test_the_gpu_equals_the_cpu(name: str):
     assert (logits[0] - logits[1]).abs().max() < 2e-3
 
 
+def test_pictures_take_their_places_without_a_wait():
+    model, grids = build("vl").cuda(), [(1, 4, 6), (1, 2, 14)]
+    pixels, grid = tiny.picture_inputs(grids, tiny.CONFIGS["vl"][2])
+    ids = tiny.prompt(grids, model.config.vision.spatial_merge_size, 150)
+    features = model.encode_images(pixels.cuda(), grid)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        x, taps = model.embed(ids, features)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    expected, expected_taps = model.embed(ids.cuda(), features)
+    assert torch.equal(x, expected)
+    assert all(map(torch.equal, taps, expected_taps))
+
+
 @pytest.mark.parametrize("dim", [64, 256])
 @pytest.mark.parametrize(("new", "seen"), [(9, 70), (130, 131), (64, 64), (1, 40)])
 def test_attention_behind_a_prefix(new: int, seen: int, dim: int):

@@ -307,6 +307,18 @@ def test_more_picture_tokens_than_pictures(hybrid: Pair):
         hybrid.ours(ids, positions(hybrid, ids, grid), features=fewer)
 
 
+def test_ids_on_the_host_ask_the_device_for_nothing(hybrid: Pair):
+    """A device without data has no answers; the count of pictures' tokens is checked all the same."""
+    scene = tiny.scene(SCENES["odd sizes"], hybrid.vision)
+    features, ours = features_of(hybrid, [scene]), copy.deepcopy(hybrid.ours).to("meta")
+    assert features is not None
+    x, _ = ours.embed(scene.ids[None], VisionFeatures(features.tokens.to("meta")))
+    assert x.is_meta
+    assert x.shape[1] == len(scene.ids)
+    with pytest.raises(ContextError, match="picture tokens"):
+        ours.embed(scene.ids[None], VisionFeatures(features.tokens[:-1].to("meta")))
+
+
 def test_a_batch_equals_its_sequences(pair: Pair):
     ids = torch.cat((tiny.prompt([], 1, 70, seed=3), tiny.prompt([], 1, 70, seed=4)))
     rows = positions(pair, ids).expand(-1, 2, -1)
