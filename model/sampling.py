@@ -4,10 +4,12 @@ Knows one sequence at a time; knows nothing of models or text. Shapes: V vocabul
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,14 +73,16 @@ class Sampler:
     The tokens of the prompt count for the repetition penalty alone.
     """
 
-    def __init__(self, sampling: Sampling, prompt: Iterable[int] = (), device: str | torch.device = "cpu"):
-        self.sampling = sampling
+    def __init__(
+        self, sampling: Sampling, prompt: Sequence[int] | np.ndarray = (), device: str | torch.device = "cpu"
+    ):
+        self.sampling, self._device = sampling, device
         self._generator = torch.Generator(device)
         if sampling.seed is not None:
             self._generator.manual_seed(sampling.seed)
         else:
             self._generator.seed()
-        self._prompt = set(prompt) if sampling.repetition_penalty != 1 else set()
+        self._prompt = set(np.unique(prompt).tolist()) if sampling.repetition_penalty != 1 else set()
         self._generated: Counter[int] = Counter()
 
     def choose(
@@ -118,10 +122,15 @@ class Sampler:
             times = torch.tensor([self._generated[token] for token in seen.tolist()], device=logits.device)
             logits = logits.index_put((seen,), logits[seen] - settings.frequency_penalty * times)
         if settings.logit_bias:
-            tokens, added = zip(*settings.logit_bias, strict=True)
-            place = torch.tensor(tokens, device=logits.device)
-            logits = logits.index_put((place,), logits[place] + torch.tensor(added, device=logits.device))
+            tokens, added = self._bias
+            logits = logits.index_put((tokens,), logits[tokens] + added)
         return logits
+
+    @cached_property
+    def _bias(self) -> tuple[Tensor, Tensor]:
+        """Tokens and what is added to their logits, where the logits are."""
+        tokens, added = zip(*self.sampling.logit_bias, strict=True)
+        return torch.tensor(tokens, device=self._device), torch.tensor(added, device=self._device)
 
 
 def likeliest(logits: Tensor, allowed: Tensor | None, count: int) -> tuple[tuple[int, float], ...]:
