@@ -62,7 +62,10 @@ class PrefixCache:
 
     def branch(self, key: Key) -> int:
         """How many tokens `key` shares with a recent prompt; remembers it as one."""
-        shared = max((_common(key, recent) for recent in self._recent), default=0)
+        shared = 0
+        for recent in reversed(self._recent):
+            if len(recent) > shared:  # the others share no more
+                shared = max(shared, _common(key, recent))
         self._recent.append(key)
         return shared
 
