@@ -244,7 +244,7 @@ WALKERS = {"ours": walk_ours, "theirs": walk_theirs}
 def their_step(engine: Engine, peer: Any, processor: Any, messages: list[dict]) -> float:
     """Patches and ids of the same prompt; only the network and the picture processor are timed."""
     prompt = engine.encode(messages, [], False)
-    ids = torch.tensor([prompt.ids])
+    ids = torch.from_numpy(prompt.ids)[None]
     start = time.perf_counter()
     cut = processor(images=prompt.images, return_tensors="pt")
     kinds = (ids == engine.model.config.image_token_id).int()

@@ -86,11 +86,11 @@ def score(engine: Engine, page: Page) -> Scored:
     for said, _ in turns:
         content = [{"type": "image", "image": Image.fromarray(image)}, {"type": "text", "text": said}]
         prompts.append(engine.encode([{"role": "user", "content": content}], [], True))
-    shared = prompts[0].ids.index(config.vision_end_token_id) + 1
+    shared = prompts[0].ids.tolist().index(config.vision_end_token_id) + 1
     pixels, grid = engine.processor(prompts[0].images)
     features, cache, scored = model.encode_images(pixels, grid), model.empty_cache(), []
     for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        ids = torch.tensor([[*prompt.ids, *answer]])
+        ids = torch.tensor([[*prompt.ids.tolist(), *answer]])
         rows, _ = mrope_positions(ids[0], (config.image_token_id,), grid, config.vision.spatial_merge_size)
         if i == 0:
             model(ids[:, :shared], rows[:, None, :shared], cache, features)

@@ -40,7 +40,7 @@ LONGEST_CHARACTER = 4  # bytes, so at most as many tokens
 
 @dataclass(frozen=True)
 class Prompt:
-    ids: list[int]  # every picture already takes as many tokens as it has
+    ids: np.ndarray  # int64 [T]; every picture already takes as many tokens as it has
     images: list[Visual]  # pictures and videos in reading order
     thinking: bool  # the prompt ends inside an opened <think>
     empty: bool = False  # which is to be closed at once
@@ -80,7 +80,7 @@ class ChatFormat:
         tags = [token.content for token in added if TAG.fullmatch(token.content)]
         self._special, self._control = _any_of(special), _any_of([*special, *tags])
         self._end = self._turn_end(template)
-        self._heads: deque[tuple[str, list[int]]] = deque(maxlen=RECENT)
+        self._heads: deque[tuple[str, np.ndarray]] = deque(maxlen=RECENT)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, config: ModelConfig) -> "ChatFormat":
@@ -120,7 +120,7 @@ class ChatFormat:
         Raises InputError for messages that the template refuses.
         """
         text, visuals = self.render(messages, tools, thinking, video, image)
-        encoded = np.array(self._encode_prompt(text), dtype=np.int64)
+        encoded = self._encode_prompt(text)
         kinds = (self.placeholders.image, self.placeholders.video)
         shown = [kinds[isinstance(v, Video)] for v in visuals for _ in range(_runs(v))]
         is_visual = np.isin(encoded, kinds)
@@ -131,8 +131,7 @@ class ChatFormat:
             )
         counts = np.ones_like(encoded)
         counts[is_visual] = [image_tokens(v) for v in visuals for _ in range(_runs(v))]
-        ids = encoded.repeat(counts).tolist()
-        return Prompt(ids, visuals, text.rstrip().endswith("<think>"))
+        return Prompt(encoded.repeat(counts), visuals, text.rstrip().endswith("<think>"))
 
     def render(
         self,
@@ -168,18 +167,15 @@ class ChatFormat:
         written = ("".join(f"<{at:.1f} seconds>{start}{pad}{end}" for at in v.moments) for v in videos)
         return before + "".join(moments + after for moments, after in zip(written, rest, strict=True))
 
-    def _encode_prompt(self, text: str) -> list[int]:
+    def _encode_prompt(self, text: str) -> np.ndarray:
         """As `encode_text`, which is asked only for what follows the turns of a recent prompt."""
-        if self._end is None:
-            return self.encode_text(text)
         known = [head for head in tuple(self._heads) if text.startswith(head[0])]
-        head, ids = max(known, key=lambda it: len(it[0]), default=("", []))
-        ids = ids + self.encode_text(text[len(head) :])
-        word, token = self._end
-        if token in ids:
-            self._heads.append(
-                (text[: text.rindex(word) + len(word)], ids[: len(ids) - ids[::-1].index(token)])
-            )
+        head, ids = max(known, key=lambda it: len(it[0]), default=("", np.empty(0, np.int64)))
+        ids = np.concatenate((ids, np.array(self.encode_text(text[len(head) :]), dtype=np.int64)))
+        if self._end is not None and self._end[1] in ids:
+            word, token = self._end
+            turns = np.flatnonzero(ids == token)[-1] + 1
+            self._heads.append((text[: text.rindex(word) + len(word)], ids[:turns]))
         return ids
 
     def _turn_end(self, template: str) -> tuple[str, int] | None:

@@ -246,7 +246,7 @@ class Engine:
         self, request: Request, deep: bool, emit: Callable[[Signal], None], streamed: bool, born: float
     ) -> Sequence:
         prompt, closed = self.encode(request.messages, request.tools, deep), self._closed_at_once
-        if closed and not deep and prompt.ids[-len(closed) :] == closed:
+        if closed and not deep and prompt.ids[-len(closed) :].tolist() == closed:
             prompt = replace(prompt, ids=prompt.ids[: -len(closed)], thinking=True, empty=True)
         room = self.max_context - len(prompt.ids)
         if room < 1:

@@ -27,7 +27,7 @@ Forward = Callable[..., Tensor]  # see `Decoder.forward`
 
 
 class Prefill:
-    """Knows one prompt; `logits` [V] are there once `done`.
+    """Knows one prompt of ids [T], int64; `logits` [V] are there once `done`.
 
     `forward`: another way to compute what `model.language_model` does, such as `PromptGraphs`.
     """
@@ -35,23 +35,22 @@ class Prefill:
     def __init__(
         self,
         model: VisionLanguageModel,
-        ids: Sequence[int],
+        ids: np.ndarray,
         pictures: Sequence[Picture],
         stop_ids: frozenset[int],
         forward: Forward | None = None,
     ):
         self.model, self.pictures, self._forward = model, pictures, forward or model.language_model
         config = model.config
-        ids_T = np.array(ids, dtype=np.int64)
-        self.ids = torch.from_numpy(ids_T[None]).to(model.device)
+        self.ids = torch.from_numpy(ids)[None]  # on the host, as `positions`
         grid_thw = torch.tensor([picture.grid for picture in pictures], dtype=torch.long).view(-1, 3)
         visual = (config.image_token_id, config.video_token_id)
         positions, self.next_position = mrope_positions(
             self.ids[0], visual, grid_thw, config.vision.spatial_merge_size
         )
         self.positions = positions[:, None]
-        self.key, self._seen = _key(ids_T, pictures, visual)
-        self._messages = (np.flatnonzero(np.isin(self.key, list(stop_ids))) + 1).tolist()
+        self.key, self._visual = _key(ids, pictures, visual)
+        self._messages = (np.flatnonzero(np.any([ids == stop for stop in stop_ids], axis=0)) + 1).tolist()
         self._cuts: set[int] = set(self._messages[-1:])
         self._prefixes: PrefixCache | None = None
         self.start = self.position = 0
@@ -100,7 +99,7 @@ class Prefill:
             draft = DraftState.empty(self.model) if drafts else None
             self.snapshot = Snapshot(self.model.empty_cache(), draft)
         cache, draft = self.snapshot.cache, self.snapshot.draft
-        positions = self.positions[..., begin:end]
+        positions = self.positions[..., begin:end].to(self.model.device, non_blocking=True)
         x, taps = self.model.embed(self.ids[:, begin:end], self._features(begin, end, encode))
         hidden = self._forward(x, positions, cache, taps, ALL if draft else LAST, cut)
         for part in (slice(0, cut), slice(cut, None)) if cut else (ALL,):
@@ -131,9 +130,9 @@ class Prefill:
 
     def _features(self, begin: int, end: int, encode: Encode) -> VisionFeatures | None:
         """Those of the visual tokens in [begin, end)."""
-        parts, start = [], 0
+        parts, start, seen = [], 0, np.searchsorted(self._visual, (begin, end)).tolist()
         for picture in self.pictures:
-            first, last = (min(max(int(self._seen[at]) - start, 0), picture.tokens) for at in (begin, end))
+            first, last = (min(max(at - start, 0), picture.tokens) for at in seen)
             start += picture.tokens
             if first < last:
                 features = encode(picture)
@@ -142,13 +141,13 @@ class Prefill:
         return _joined(parts)
 
 
-def _key(ids: np.ndarray, pictures: Sequence[Picture], visual: tuple[int, ...]) -> tuple[Key, Key]:
-    """Names of the tokens [T], pictures by content; and how many visual ones precede each [T + 1]."""
+def _key(ids: np.ndarray, pictures: Sequence[Picture], visual: tuple[int, ...]) -> tuple[Key, np.ndarray]:
+    """Names of the tokens [T], pictures by content; and where the visual ones are, in order."""
     key = ids.copy()
-    is_visual = np.isin(key, visual)
+    is_visual = np.any([ids == token for token in visual], axis=0)
     names = np.array([picture.key() for picture in pictures], dtype=np.int64)
     key[is_visual] = names.repeat([picture.tokens for picture in pictures])
-    return key, np.concatenate(([0], is_visual.cumsum()))
+    return key, np.flatnonzero(is_visual)
 
 
 def _joined(parts: Sequence[VisionFeatures]) -> VisionFeatures | None:

@@ -54,7 +54,7 @@ class Sequence:
     ):
         self.request, self.prompt, self.prefill, self.chat = request, prompt, prefill, chat
         self.emit, self.streamed = emit, streamed
-        self.sampler = Sampler(request.sampling or Sampling(), prompt.ids, prefill.ids.device)
+        self.sampler = Sampler(request.sampling or Sampling(), prompt.ids, prefill.model.device)
         self.text, self._stream, self._stops = "", TextStream(chat), StopStrings(request.stop)
         self.ids: list[int] = []
         self.constraint = constraint

@@ -47,7 +47,7 @@ def _read(engine: Engine, text: str, image: Path | None) -> None:
     prompt = engine.encode(
         [{"role": "user", "content": [*picture, {"type": "text", "text": text}]}], [], True
     )
-    model, ids = engine.model, torch.tensor([prompt.ids], device=engine.model.device)
+    model, ids = engine.model, torch.from_numpy(prompt.ids)[None].to(engine.model.device)
     features, grid = None, torch.zeros(0, 3, dtype=torch.long)
     if prompt.images:
         pixels, grid = engine.processor(prompt.images)

@@ -57,7 +57,7 @@ def test_logits_equal_transformers(folder: Path):
     ]
     prompt = ours.encode([{"role": "user", "content": content}], [], True)
     pixels, grid = ours.processor(prompt.images)
-    ids, config = torch.tensor([prompt.ids]), ours.model.config
+    ids, config = torch.from_numpy(prompt.ids)[None], ours.model.config
     visual = ours.model.visual_mask(ids)
     mask = torch.ones_like(ids)
     with torch.no_grad(), added_taps(theirs, ours.model.visual, pixels, grid, visual):
@@ -93,7 +93,7 @@ def test_the_prediction_head_drafts():
     )
     prompt = engine().encode([{"role": "user", "content": "Task: open the cart"}], [], True)
     written = chat.encode_text(reply)
-    ids = torch.tensor([[*prompt.ids, *written]])
+    ids = torch.tensor([[*prompt.ids.tolist(), *written]])
     rows = torch.arange(ids.shape[1]).expand(3, 1, -1)
     assert model.mtp is not None
     with torch.no_grad():

@@ -6,6 +6,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from saccade.agent.thinking import Budget
@@ -13,6 +14,8 @@ from saccade.errors import CheckpointError, ContextError, InputError
 from saccade.model import hub
 from saccade.model.engine import Engine, Limits, Preferences, Thinking
 from saccade.model.sampling import Sampling
+from saccade.vision import still
+from saccade.vision.still import Still
 
 from . import tiny
 from .conftest import Pair
@@ -34,7 +37,7 @@ def test_greedy_tokens_equal_transformers(pair: Pair):
     messages = [user("Hello", picture(1), picture(2, 40, 12))]
     prompt = engine.encode(messages, [], True)
     pixels, grid = engine.processor(prompt.images)
-    ids = torch.tensor([prompt.ids])
+    ids = torch.from_numpy(prompt.ids)[None]
     expected = pair.reference.generate(
         ids, attention_mask=torch.ones_like(ids), pixel_values=pixels, image_grid_thw=grid,
         mm_token_type_ids=(ids == tiny.IMAGE).int(), max_new_tokens=12, do_sample=False,
@@ -54,7 +57,7 @@ def test_videos_beside_pictures_equal_transformers(pair: Pair):
     prompt = engine.encode([message], [], True)
     (videos, video_grid), (pixels, grid) = (engine.processor([visual]) for visual in prompt.images)
     assert video_grid[0, 0] == 3
-    ids = torch.tensor([prompt.ids])
+    ids = torch.from_numpy(prompt.ids)[None]
     inputs = {"pixel_values_videos": videos, "video_grid_thw": video_grid}
     inputs |= {"pixel_values": pixels, "image_grid_thw": grid}
     kinds = (ids == tiny.IMAGE).int() + 2 * (ids == tiny.VIDEO).int()
@@ -127,6 +130,23 @@ def test_another_picture_is_another_prompt(engine: Engine):
     assert generation.reply.usage.cached_tokens == 0
 
 
+def test_a_step_looks_at_its_new_picture_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    """Once for its name, where its pixels lie; earlier ones are known, and so is what their turns say."""
+    named, read, digest, encode = [], [], still._digest, engine.chat.encode_text
+    monkeypatch.setattr(Still, "tobytes", lambda *_: pytest.fail("the pixels are copied"))
+    monkeypatch.setattr(still, "_digest", lambda *frames: named.append(frames) or digest(*frames))
+    monkeypatch.setattr(engine.chat, "encode_text", lambda text: read.append(text) or encode(text))
+    talk = []
+    for step in range(4):
+        talk.append(user(f"Step {step}", Still.from_array(np.array(picture(step)))))
+        named.clear()
+        read.clear()
+        assert tokens(engine, talk, 2)
+        assert named == [(talk[-1]["content"][0]["image"],)]
+        assert [f"Step {earlier}" in "".join(read) for earlier in range(step + 1)] == [False] * step + [True]
+        talk.append({"role": "assistant", "content": f"I did {step}."})
+
+
 def test_pictures_behind_the_prefix_are_not_encoded_again(engine: Engine, monkeypatch: pytest.MonkeyPatch):
     engine.pictures.budget_bytes = 0
     encoded = []
@@ -155,7 +175,8 @@ async def test_thinking_modes(engine: Engine):
     script(engine, "Done.")
     reply = await engine.reply([user("Go")], [], thinking="fast")
     assert (reply.thought, reply.text, reply.usage.thinking_tokens) == ("", "Done.", 0)
-    fast, deep = (engine.chat.decode(engine.encode([user("Go")], [], mode).ids) for mode in (False, True))
+    fast, deep = (engine.encode([user("Go")], [], mode).ids.tolist() for mode in (False, True))
+    fast, deep = engine.chat.decode(fast), engine.chat.decode(deep)
     assert fast.endswith("<think>\n\n</think>\n\n")
     assert deep.endswith("<think>\n")
     engine.preferences = Preferences(thinking="fast")

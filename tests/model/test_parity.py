@@ -1,6 +1,7 @@
 """Our network equals the `transformers` reference on the same files, in fp32 and in fp64."""
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate, cycle, pairwise
@@ -8,9 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from saccade.errors import ContextError
 from saccade.model.cache import DeltaState, HybridCache
 from saccade.model.config import ModelConfig
+from saccade.model.pictures import Picture
+from saccade.model.prefill import Prefill
 from saccade.model.rope import PaddedBatch, left_padded, mrope_positions
 from saccade.model.vlm import VisionLanguageModel
 from saccade.model.weights import load_model
@@ -307,16 +311,18 @@ def test_more_picture_tokens_than_pictures(hybrid: Pair):
         hybrid.ours(ids, positions(hybrid, ids, grid), features=fewer)
 
 
-def test_ids_on_the_host_ask_the_device_for_nothing(hybrid: Pair):
+def test_a_prompt_asks_the_device_for_nothing_about_its_ids(hybrid: Pair):
     """A device without data has no answers; the count of pictures' tokens is checked all the same."""
-    scene = tiny.scene(SCENES["odd sizes"], hybrid.vision)
-    features, ours = features_of(hybrid, [scene]), copy.deepcopy(hybrid.ours).to("meta")
+    scene, merge = tiny.scene(SCENES["odd sizes"], hybrid.vision), hybrid.vision["spatial_merge_size"]
+    blank, ours = Image.new("RGB", (1, 1)), copy.deepcopy(hybrid.ours).to("meta")
+    pictures = [Picture(bytes(20), blank, grid, math.prod(grid) // merge**2) for _, grid in scene.order]
+    ids, features = Prefill(ours, scene.ids.numpy(), pictures, frozenset()).ids, features_of(hybrid, [scene])
     assert features is not None
-    x, _ = ours.embed(scene.ids[None], VisionFeatures(features.tokens.to("meta")))
+    x, _ = ours.embed(ids, VisionFeatures(features.tokens.to("meta")))
     assert x.is_meta
     assert x.shape[1] == len(scene.ids)
     with pytest.raises(ContextError, match="picture tokens"):
-        ours.embed(scene.ids[None], VisionFeatures(features.tokens[:-1].to("meta")))
+        ours.embed(ids, VisionFeatures(features.tokens[:-1].to("meta")))
 
 
 def test_a_batch_equals_its_sequences(pair: Pair):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from saccade.errors import InputError
@@ -163,7 +164,7 @@ def test_what_was_written_begins_the_next_prompt(folder: Path, guesses: int, see
     while engine.scheduler.busy:  # it tells the end of a reply before it lets go of it
         time.sleep(0.001)
     with torch.inference_mode():
-        after = replace(prompt, ids=[*prompt.ids, *ids, 7, 8, 9])
+        after = replace(prompt, ids=np.concatenate((prompt.ids, ids, (7, 8, 9))))
         ours, fresh = engine.prefill(after), engine.prefill(after)
         ours.resume(engine.prefixes)
         assert len(prompt.ids) + len(ids) - ours.start in (0, 1)  # the last token was fed, or not any more
