@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from saccade.model import kernels
-from saccade.model.kernels import reference
+from saccade.model.kernels import delta_prompt, reference
 from torch import Tensor
 
 ALLOWED = 2e-2  # of |ours - reference| / |reference|: bf16 in and out, TF32 between
@@ -32,10 +32,12 @@ SHAPES = {
 Rule = Callable[..., tuple[Tensor, Tensor]]
 
 
-def rules() -> dict[str, Rule]:
-    """The first is ours. Each takes and returns what `reference.delta_rule_recurrent` does."""
-    found = {"saccade": kernels.delta_rule, "torch": reference.delta_rule_chunked}
-    return found | ({"fla": _fla} if find_spec("fla") else {})
+def rules(trains: bool) -> dict[str, Rule]:
+    """The first ones are ours. Each takes and returns what `reference.delta_rule_recurrent` does."""
+    found: dict[str, Rule] = {"saccade": kernels.delta_rule}
+    if not trains:
+        found["saccade, tiles of bf16"] = lambda *inputs: delta_prompt.delta_rule(*inputs)[:2]
+    return found | {"torch": reference.delta_rule_chunked} | ({"fla": _fla} if find_spec("fla") else {})
 
 
 def _fla(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +73,7 @@ def delta_runs(heads: Heads) -> dict[str, Callable[[], list[Tensor]]]:
             loss = (o * asked).sum() + end.sum()
             return [o.detach(), end.detach(), *torch.autograd.grad(loss, leaves)]
 
-    return {name: lambda rule=rule: run(rule) for name, rule in rules().items()}
+    return {name: lambda rule=rule: run(rule) for name, rule in rules(heads.trains).items()}
 
 
 def delta_bytes(heads: Heads) -> int:

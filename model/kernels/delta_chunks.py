@@ -65,7 +65,7 @@ def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
 
 
 @triton.jit
-def _place(N, heads):
+def place(N, heads):
     """The chunk of this program: among all, in its sequence, and whose it is: batch and head."""
     i_chunk = tl.program_id(0).to(tl.int64)
     return i_chunk, i_chunk % N, i_chunk // N // heads, i_chunk // N % heads
@@ -75,7 +75,7 @@ def _place(N, heads):
 def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, heads, N,
            s_kb, s_kt, s_kh, s_vb, s_vt, s_vh, GROUP: tl.constexpr,
            C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
-    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
+    i_chunk, n, i_b, i_h = place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens
@@ -105,7 +105,7 @@ def _solve(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_out, p_keep, tokens, he
 def _read(p_q, p_k, p_g, p_fresh, p_states, p_o, tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
           scale, GROUP: tl.constexpr, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr,
           BLOCK_V: tl.constexpr, P: tl.constexpr):  # fmt: skip
-    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
+    i_chunk, n, i_b, i_h = place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.program_id(1) * BLOCK_V + tl.arange(0, BLOCK_V)
     o_t = n * C + o_c
     real = o_t < tokens
@@ -155,7 +155,7 @@ def _read_backward(p_q, p_k, p_g, p_fresh, p_states, p_do, p_dfresh, p_dstates, 
                    tokens, heads, N, s_qb, s_qt, s_qh, s_kb, s_kt, s_kh,
                    scale, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
     """dk (of the normalised keys) and dg (of the sums) are shares that `_solve_backward` adds its own to."""
-    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
+    i_chunk, n, i_b, i_h = place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens
@@ -194,7 +194,7 @@ def _read_backward(p_q, p_k, p_g, p_fresh, p_states, p_do, p_dfresh, p_dstates, 
 def _solve_backward(p_k, p_v, p_g, p_beta, p_inverse, p_u, p_w, p_du, p_dw, p_dout, p_dkeep, p_dkn, p_dgs,
                     p_dk, p_dv, p_dg, p_dbeta, tokens, heads, N, s_kb, s_kt, s_kh, s_vb, s_vt, s_vh,
                     C: tl.constexpr, K: tl.constexpr, V: tl.constexpr, P: tl.constexpr):  # fmt: skip
-    i_chunk, n, i_b, i_h = _place(N, heads)  # pyright: ignore
+    i_chunk, n, i_b, i_h = place(N, heads)  # pyright: ignore
     o_c, o_k, o_v = tl.arange(0, C), tl.arange(0, K), tl.arange(0, V)
     o_t = n * C + o_c
     real = o_t < tokens

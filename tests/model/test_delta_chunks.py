@@ -9,7 +9,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 delta_chunks = pytest.importorskip("saccade.model.kernels.delta_chunks", reason="needs triton")
 
 
-def _inputs(
+def inputs(
     tokens: int,
     batch: int,
     key_heads: int,
@@ -39,10 +39,10 @@ def _inputs(
     ],
 )
 def test_equals_the_recurrence_with_gradients(tokens, batch, key_heads, heads, key_dim, value_dim):
-    inputs = _inputs(tokens, batch, key_heads, heads, key_dim, value_dim)
+    given = inputs(tokens, batch, key_heads, heads, key_dim, value_dim)
     results = []
     for rule in (reference.delta_rule_recurrent, delta_chunks.delta_rule):
-        leaves = [x.detach().clone().requires_grad_() for x in inputs]
+        leaves = [x.detach().clone().requires_grad_() for x in given]
         out = rule(*leaves)
         torch.manual_seed(0)
         torch.stack([(o * torch.randn(o.shape, device=DEVICE)).sum() for o in out]).sum().backward()
@@ -54,23 +54,23 @@ def test_equals_the_recurrence_with_gradients(tokens, batch, key_heads, heads, k
 @torch.no_grad()
 def test_tiles_of_large_heads_together_are_the_whole():
     """Heads of 128 are more than one program holds: each takes a stretch of the values."""
-    inputs = _inputs(70, 1, 1, 2, 128, 128)
-    got = delta_chunks.delta_rule(*inputs)
-    for ours, theirs in zip(got, reference.delta_rule_recurrent(*inputs), strict=True):
+    given = inputs(70, 1, 1, 2, 128, 128)
+    got = delta_chunks.delta_rule(*given)
+    for ours, theirs in zip(got, reference.delta_rule_recurrent(*given), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
 
 
 @torch.no_grad()
 def test_value_heads_share_key_heads_where_they_lie():
-    inputs = _inputs(70, 2, 2, 6, 16, 32)
+    given = inputs(70, 2, 2, 6, 16, 32)
     for ours, theirs in zip(
-        delta_chunks.delta_rule(*inputs), reference.delta_rule_recurrent(*inputs), strict=True
+        delta_chunks.delta_rule(*given), reference.delta_rule_recurrent(*given), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
 
 
 def test_views_of_one_tensor_and_bf16():
-    q, k, v, g, beta, state = _inputs(70, 1, 2, 2, 16, 16, torch.bfloat16)
+    q, k, v, g, beta, state = inputs(70, 1, 2, 2, 16, 16, torch.bfloat16)
     expected, end = reference.delta_rule_recurrent(q, k, v, g, beta, state)
     got, got_end = delta_chunks.delta_rule(q, k, v, g, beta, state)
     assert got.dtype == torch.bfloat16
@@ -80,7 +80,7 @@ def test_views_of_one_tensor_and_bf16():
 
 
 def test_strong_decay_leaves_no_nan():
-    q, k, v, g, beta, state = _inputs(130, 1, 1, 1, 16, 16)
+    q, k, v, g, beta, state = inputs(130, 1, 1, 1, 16, 16)
     leaves = [x.detach().clone().requires_grad_() for x in (q, k, v, g * 100, beta, state)]
     o, end = delta_chunks.delta_rule(*leaves)
     (o.sum() + end.sum()).backward()
@@ -100,7 +100,7 @@ def precision(request):
 def test_keys_that_are_alike(precision):
     """As those of blank paper: (I + A)^-1 has entries near one, powers of A have thousands."""
     allowed = 5e-3 if precision == "high" and DEVICE == "cuda" else 2e-5
-    q, k, v, g, beta, state = _inputs(200, 1, 1, 1, 32, 32)
+    q, k, v, g, beta, state = inputs(200, 1, 1, 1, 32, 32)
     leaves = [q, 1 + 0.02 * k, v, 0.0 * g, 0.98 + 0.02 * beta, state]
     results = []
     for rule in (delta_chunks.delta_rule, reference.delta_rule_recurrent):
@@ -115,7 +115,7 @@ def test_keys_that_are_alike(precision):
 @torch.no_grad()
 @pytest.mark.parametrize("count", [0, 1, 64, 65, 70])
 def test_a_state_on_the_way_is_that_after_so_many_tokens(count: int):
-    q, k, v, g, beta, state = _inputs(70, 1, 1, 2, 128, 128)
+    q, k, v, g, beta, state = inputs(70, 1, 1, 2, 128, 128)
     o, end, kept = delta_chunks.delta_rule_kept(q, k, v, g, beta, state, torch.tensor(count, device=DEVICE))
     expected, last = delta_chunks.delta_rule(q, k, v, g, beta, state)
     assert torch.equal(o, expected)

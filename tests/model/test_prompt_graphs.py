@@ -259,25 +259,29 @@ def test_an_engine_writes_the_same(pair: Pair, monkeypatch: pytest.MonkeyPatch):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", ["chunks, fp32", "chunks, bf16", "prompt, bf16"])
 @pytest.mark.parametrize(("real", "cut"), [(128, 128), (67, 3), (66, 64), (5, 0), (1, 1)])
-def test_pads_leave_states_alone_in_triton(real: int, cut: int, dtype: torch.dtype):
+def test_pads_leave_states_alone_in_triton(real: int, cut: int, name: str):
     mix_many = pytest.importorskip("saccade.model.kernels.mix_many", reason="needs triton")
     delta_chunks = pytest.importorskip("saccade.model.kernels.delta_chunks", reason="needs triton")
+    delta_prompt = pytest.importorskip("saccade.model.kernels.delta_prompt", reason="needs triton")
+    kept_by = {"chunks": delta_chunks.delta_rule_kept, "prompt": delta_prompt.delta_rule}
+    dim = 32 if name.startswith("prompt") else 16
+    dtype, rule = torch.float32 if "fp32" in name else torch.bfloat16, kept_by[name.split(",")[0]]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(real)
-    heads, channels, size = 2, 4 * 16, 128
+    heads, channels, size = 2, 4 * dim, 128
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(shape, device=device).to(dtype)
 
-    weights = MixWeights(noise(channels, 1, 4), noise(heads), noise(heads) - 3, noise(16))
-    each = noise(1, size, channels), noise(1, size, 32), noise(1, size, heads), noise(1, size, heads)
-    state = torch.randn(1, heads, 16, 16, device=device)
+    weights = MixWeights(noise(channels, 1, 4), noise(heads), noise(heads) - 3, noise(dim))
+    each = noise(1, size, channels), noise(1, size, 2 * dim), noise(1, size, heads), noise(1, size, heads)
+    state = torch.randn(1, heads, dim, dim, device=device)
     before = weights, 1e-6, 1, noise(1, 3, channels), state
     ends = padded.Ends.of(torch.tensor([real, cut], device=device), size, 3)
     around = reference.Around(mix_many.causal_conv, mix_many.gates, mix_many.gated_norm)
-    out, windows, end, kept = padded.delta_mix(*each, *before, ends, delta_chunks.delta_rule_kept, around)
+    out, windows, end, kept = padded.delta_mix(*each, *before, ends, rule, around)
     for count, window, last in ((real, windows[0], end), (cut, windows[1], kept)):
         if not count:
             assert torch.equal(window, before[3])
