@@ -9,6 +9,8 @@ from collections import defaultdict
 import torch
 from torch import Tensor, nn
 
+WARMUP = 100  # steps
+
 
 class Muon(torch.optim.Optimizer):
     """Parameters of 2 dims, or 3 (a stack of matrices, as the experts are)."""
@@ -71,8 +73,8 @@ def make_optimizers(trainee: nn.Module, lr: float = 1.0) -> list[torch.optim.Opt
     ]
 
 
-def schedule(progress: float, step: int, warmup: int = 100, decay_from: float = 0.5) -> float:
+def schedule(progress: float, step: int, decay_from: float = 0.5) -> float:
     """Warm up, hold, then fall linearly to 2% over the last part; `progress` 0..1 is the share of the time budget."""
-    up = min(1.0, (step + 1) / warmup)
+    up = min(1.0, (step + 1) / WARMUP)
     down = 1.0 if progress < decay_from else max(0.02, (1 - progress) / (1 - decay_from))
     return up * down

@@ -87,7 +87,7 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
             if team.rank == 0 and time.time() - saved >= 60 * args.save_every:
                 _save(args, trainee, optimizers, state)
                 saved = time.time()
-        lr = schedule(progress, state["step"])
+        lr = schedule(progress, state["step"], args.decay_from)
         if args.profile and state["step"] - first == PROFILED_STEPS.start:
             _profile(args, team, trainee, compute, optimizers, stream, lr)
         asked = time.perf_counter()
@@ -267,6 +267,7 @@ def _arguments() -> argparse.Namespace:
     add("--init", type=Path, help="checkpoint folder to start from, of any shape")
     add("--graphs", type=Path, help="graphs.xz of an earlier unit on the same kind of machine")
     add("--lr", type=float, default=0.7, help="factor on the optimizers' base rates")
+    add("--decay-from", type=float, default=0.5, help="share of the whole training from which the rate falls")
     add("--mtp", action=argparse.BooleanOptionalAction, default=True, help="train the MTP head too")
     add(
         "--shared",
@@ -287,7 +288,7 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="steps as CUDA graphs: for a host that cannot launch fast enough",
     )
-    add("--seed", type=int, default=1)
+    add("--seed", type=int, default=1, help="of pages and tasks: another one for every training")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
     return parser.parse_args()
