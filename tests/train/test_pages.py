@@ -1,15 +1,18 @@
 """Rendered pages: labels that are true, turns whose clicks land."""
 
 import random
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from train.pages import make_page
+from train.pages.page import Builder
 from train.render import IGNORE, Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter
+from train.words import Words
 
 SEEDS = list(range(40, 56))
 SHAPE = SHAPES["p10"]
@@ -84,3 +87,11 @@ def test_every_click_lies_in_its_target(scenes, make):
             assert top - 0.3 <= y <= top + h + 0.3
             aimed += 1
     assert aimed > 100
+
+
+def test_names_differ_by_their_number_where_that_is_wanted():
+    rng = random.Random(3)
+    builder = Builder(rng, Words(rng, "train"), held_out=False)
+    names = builder.distinct(builder.words.place, 5, numbered=1.0)
+    assert len(set(names)) == 5
+    assert len({re.sub(r"\d+", "", name) for name in names}) == 1

@@ -42,6 +42,7 @@ from train.tasks.walks import after_search, field_by_field
 
 W = TypeVar("W", bound=Widget)
 PAGES, ROUNDS = 8, 24
+FIRST = 100  # seed of the pages
 FIGURES = "1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th".split()
 UNDER = """(points => JSON.stringify(points.map(([x, y]) => {
   const hit = document.elementFromPoint(x, y), own = hit && hit.closest('[data-e]');
@@ -61,7 +62,7 @@ class Sample:
 def sample(request) -> Sample:
     renderer = Renderer(PAGES, SHAPES["trial"])
     found = Sample([], [])
-    for start in range(0, PAGES * ROUNDS, PAGES):
+    for start in range(FIRST, FIRST + PAGES * ROUNDS, PAGES):
         scenes = renderer.render([start + i for i in range(PAGES)], request.param)
         turns = []
         for i, scene in enumerate(scenes):

@@ -83,5 +83,6 @@ def ticked(b: Builder) -> str:
     make = b.rng.choice([b.words.thing, b.words.place, b.noun, b.words.noun, b.words.command, b.words.code])
     name = b.label(b.noun) if b.chance(0.5) else ""
     legend = f"<div><b>{esc(name)}</b></div>" if name else ""
-    names = b.distinct(make, b.rng.randint(2, 7))
+    count = b.rng.randint(8, 12) if b.chance(0.15) else b.rng.randint(2, 7)
+    names = b.distinct(make, count, numbered=0.06)
     return legend + ticks(b, b.rng.choice(["checkbox", "checkbox", "radio"]), names, b.chance(0.4), name)

@@ -98,7 +98,8 @@ def found(b: Builder) -> str:
 
 def with_sidebar(b: Builder, right: bool = False) -> str:
     entries = "".join(
-        f'<div style="margin:3px 0">{b.link(n)}</div>' for n in b.distinct(b.words.place, b.rng.randint(3, 9))
+        f'<div style="margin:3px 0">{b.link(n)}</div>'
+        for n in b.distinct(b.words.place, b.rng.randint(3, 9), numbered=0.08)
     )
     side = f'<div class="side pad">{entries}</div>'
     main = f'<div class="pad" style="flex:1;min-width:0">{blocks(b, 1, 4)}</div>'

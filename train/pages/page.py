@@ -316,7 +316,14 @@ class Builder:
     def link(self, name: str, role: str = "link", style: str = "link", **more) -> str:
         return f'<a class="{style}" {self.add(role, name, **more)}>{esc(name)}</a>'
 
-    def distinct(self, make: Callable[[], str], n: int) -> list[str]:
+    def distinct(self, make: Callable[[], str], n: int, numbered: float = 0.0) -> list[str]:
+        """Up to n names, no two alike; in a share of the calls they differ by their number alone."""
+        if self.chance(numbered):
+            noun, first = self.noun(), self.rng.choice([1, 1, 1, 2, 4, 9])
+            form = self.rng.choice(
+                ["{} {}", "{} {}", "{} #{}", "{} #{}", "{} no. {}", "{}-{}", "{} ({})", "{1}. {0}"]
+            )
+            return [form.format(noun, number) for number in range(first, first + n)]
         names: dict[str, str] = {}
         for _ in range(4 * n):
             name = make()

@@ -34,7 +34,7 @@ EXPORTS = ["PDF", "CSV", "Excel", "PNG", "Word", "Plain text", "HTML", "ZIP"]
 
 
 def tabs(b: Builder) -> str:
-    names = b.distinct(b.words.place, b.rng.randint(2, 5))
+    names = b.distinct(b.words.place, b.rng.randint(2, 5), numbered=0.25)
     on, ids, made, style = b.rng.randrange(len(names)), [], [], b.rng.choice(["tab", "tab", "seg"])
     for i, name in enumerate(names):
         made.append(b.link(name, "tab", f"{style}{' on' if i == on else ''}", value="on" if i == on else ""))
@@ -55,7 +55,7 @@ def accordion(b: Builder) -> str:
     shut, opened = b.rng.choice([("▸", "▾"), ("+", "−"), ("▶", "▼")])
     make = b.rng.choice([b.words.thing, b.words.place, b.words.command])
     share = b.rng.choice([0, 0.3, 0.6])
-    for name in b.distinct(make, b.rng.choice([1, 2, 2, 3, 3, 4])):
+    for name in b.distinct(make, b.rng.choice([1, 2, 2, 3, 3, 4]), numbered=0.15):
         is_open = b.chance(share)
         body = ""
         mark = b.add("section", name, value="open" if is_open else "")

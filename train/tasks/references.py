@@ -248,6 +248,8 @@ def by_order(see: Sight, element: Element) -> str | None:
             return None
         rows = [e.id for e in see.reading_order if e.id in ids]
         place = rows.index(element.id)
+        if place >= len(ORDINALS):
+            return None
         nth = "last" if place == len(rows) - 1 and see.chance(0.5) else ORDINALS[place]
         return f"the {nth} {_role(see, element)}"
     return None

@@ -29,7 +29,7 @@ def tick(widget: Ticks, see: Sight) -> Clause | None:
         return _all_or_none(see, boxes, on=see.chance(0.7))
     if style < 0.28 and len(seen) == len(boxes) and _is_alone(see, boxes):
         return _only(see, boxes)
-    wanted = see.rng.sample(seen, min(len(seen), see.rng.choice([1, 2, 2, 3, 3, 4, 5])))
+    wanted = see.rng.sample(seen, min(len(seen), see.rng.choice([1, 2, 2, 3, 3, 4, 5, 7, 10])))
     if see.chance(0.5):
         wanted.sort(key=boxes.index)
     if see.chance(0.25):  # all of them are ticked already
