@@ -70,7 +70,8 @@ globalThis.saccade ??= (() => {
       scroll: [scrollX, scrollY,
         Math.max((root?.scrollWidth ?? 0) - innerWidth, 0), Math.max((root?.scrollHeight ?? 0) - innerHeight, 0)],
       focus: focused(), takes: (focus?.localName === "input" && FORMS[focus.type]) || null,
-      asked: asked(), busy: (patience === LONGEST_WORK_MS && (ended() || atWork())) || animating().length > 0,
+      asked: asked(), busy: (patience === LONGEST_WORK_MS && (ended() || atWork())) || animating().length > 0 ||
+        hasChanged(),
     };
   };
 
@@ -113,12 +114,43 @@ globalThis.saccade ??= (() => {
     return "";
   };
 
-  // A frame, then timers and finite animations that the page has going. The screenshot takes two frames more.
+  // Changes of the document since the last wait, the first of which is enough. A page that changes at every look gets
+  // its frame, and no second picture, until it rests.
+  const RESTLESS = 3;
+  let changed = false, restless = 0;
+  const watcher = new MutationObserver(() => ((changed = true), watcher.disconnect()));
+  const watch = (on) => {
+    watcher.disconnect();
+    changed = false;
+    if (on) watcher.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  };
+  const hasChanged = () => {
+    const all = changed || watcher.takeRecords().length > 0;
+    restless = all ? restless + 1 : 0;
+    return all && restless <= RESTLESS;
+  };
+
+  // Whether what comes of an action is counted, changes the document or is done with the page's tasks, as far as it can
+  // be told: not what is drawn or moves by itself, nor what other documents and threads do.
+  const plain = () => !(atWork() || says("saccade-apart") || frames.length || document.getAnimations().length ||
+    document.querySelector("canvas, video"));
+
+  // The page has no task left, which takes a frame at the longest.
+  const tasksEnd = () => new Promise((go) => {
+    const framed = requestAnimationFrame(go);
+    const rest = () => (cancelAnimationFrame(framed), go());
+    scheduler.postTask(rest, { priority: "background" });
+  });
+
+  // The page's tasks or a frame, then timers and finite animations that the page has going. The screenshot takes two
+  // frames more.
   const settle = async () => {
-    await frame();
+    const tired = restless >= RESTLESS, short = !tired && plain();
+    await (short ? tasksEnd() : frame());
     await workEnds();
     await animationsEnd();
     ended();
+    watch(short || tired);
     return { pdf: document.contentType === "application/pdf" };
   };
 

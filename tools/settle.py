@@ -1,8 +1,9 @@
 """When has a page stopped changing? Frames, timers, animations and requests, each with a bound.
 
-Measured recipe: an animation frame, then what the page itself has going (short timers, finite animations),
-then requests in flight; after that one screenshot is enough, unless the page has begun something while it was
-taken (two frames). A request is a hint and never a gate.
+Measured recipe: an animation frame (on a plain page only the tasks that it has left), then what the page
+itself has going (short timers, finite animations), then requests in flight; after that one screenshot is
+enough, unless the page has begun something, or changed its document, while it was taken (two frames). A
+request is a hint and never a gate.
 """
 
 import asyncio

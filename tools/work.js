@@ -2,6 +2,7 @@
 // transactions that the page has going, so that a look can wait for what comes of a click a moment later. What
 // repeats for ever is no work: a callback inherits the birth of the one that asked for it, and nothing older than
 // a second counts. What has ended since it was last asked is told as well: a screenshot may be older than that.
+// Other threads and timers of other kinds are not counted: it is told that the page has asked for some.
 (() => {
   const LONGEST_MS = 1000;
   const TICK_MS = 50; // an interval this short draws; a longer one polls
@@ -9,6 +10,7 @@
   const now = performance.now.bind(performance);
   let running = null;
   let ended = false;
+  let apart = -Infinity; // when the page last asked for what is not counted
 
   const end = (key) => (ended = births.delete(key) || ended);
   const run = (birth, callback, self, given) => {
@@ -25,7 +27,10 @@
     window[name] = new Proxy(window[name], {
       apply(native, self, given) {
         const [callback, ...rest] = given;
-        if (typeof callback !== "function") return Reflect.apply(native, self, given);
+        if (typeof callback !== "function") {
+          apart = now();
+          return Reflect.apply(native, self, given);
+        }
         const birth = running ?? now();
         const due = now() + delayOf(rest);
         const wrapped = function (...values) {
@@ -58,6 +63,25 @@
   uncount("cancelAnimationFrame", "frame");
   uncount("cancelIdleCallback", "idle");
 
+  const note = (owner, name) => {
+    if (!owner?.[name]) return;
+    owner[name] = new Proxy(owner[name], {
+      apply(native, self, given) {
+        apart = now();
+        return Reflect.apply(native, self, given);
+      },
+    });
+  };
+  const APART = {
+    Worker: ["postMessage"], BroadcastChannel: ["postMessage"], Scheduler: ["postTask"], HTMLImageElement: ["decode"],
+    Blob: ["text", "arrayBuffer", "bytes", "stream"], FileReader: ["readAsText", "readAsArrayBuffer", "readAsDataURL"],
+    CacheStorage: ["open", "match"], Clipboard: ["read", "readText", "write", "writeText"], LockManager: ["request"],
+    Geolocation: ["getCurrentPosition"], Permissions: ["query"], SubtleCrypto: ["digest", "encrypt", "decrypt"],
+  };
+  for (const [owner, names] of Object.entries(APART)) for (const it of names) note(window[owner]?.prototype, it);
+  note(AbortSignal, "timeout");
+  note(window, "createImageBitmap");
+
   const database = window.IDBDatabase?.prototype;
   if (database) {
     database.transaction = new Proxy(database.transaction, {
@@ -73,6 +97,7 @@
   addEventListener("saccade-busy", (event) => {
     for (const birth of births.values()) if (now() - birth < LONGEST_MS) return event.preventDefault();
   });
+  addEventListener("saccade-apart", (event) => now() - apart < LONGEST_MS && event.preventDefault());
   addEventListener("saccade-ended", (event) => {
     if (ended) event.preventDefault();
     ended = false;
