@@ -215,17 +215,16 @@ def delta_rule(
     sizes["EXACT"] = INTERPRETED
     of_q, of_k, of_v = (x.stride()[:3] for x in (q, k, v))
     known: Any = (tokens, heads, chunks)
-    carried, read = min(value_dim, CARRIED), min(value_dim, READ)
+    of_both: Any = (*of_q, *of_k, key_dim**-0.5)
+    carried = dict(sizes, BLOCK_V=min(value_dim, CARRIED), num_stages=2)
+    read = dict(sizes, BLOCK_V=min(value_dim, READ))
+    stretches = batch * heads, value_dim // carried["BLOCK_V"]
     _solve[(batch * heads * chunks,)](k, v, g, beta, u, w, total, unit, *known, *of_k, *of_v, **sizes)
-    _walk[(batch * heads, value_dim // carried)](
-        k, u, w, total, unit, state, states, end, count, end if kept is None else kept, *known, *of_k,
-        BLOCK_V=carried, num_stages=2, **sizes,
-    )  # fmt: skip
-    _read[(batch * heads * chunks, value_dim // read)](
-        q, k, total, unit, u, states, o, *known, *of_q, *of_k, key_dim**-0.5, BLOCK_V=read, **sizes
+    kept_or_any = end if kept is None else kept
+    _walk[stretches](k, u, w, total, unit, state, states, end, count, kept_or_any, *known, *of_k, **carried)
+    _read[(batch * heads * chunks, value_dim // read["BLOCK_V"])](
+        q, k, total, unit, u, states, o, *known, *of_both, **read
     )
     if count is not None:
-        _keep[(batch * heads, value_dim // carried)](
-            k, total, unit, u, count, kept, *known, *of_k, BLOCK_V=carried, **sizes
-        )
+        _keep[stretches](k, total, unit, u, count, kept, *known, *of_k, **carried)
     return Result(o, end, kept)

@@ -45,8 +45,8 @@ def test_keeps_the_state_after_some_tokens(count):
     got = delta_prompt.delta_rule(q, k, v, g, beta, state, torch.tensor(count, device=DEVICE))
     expected = state
     if count:
-        first = (x[:, :count].float() for x in (q, k, v, g, beta))
-        expected = reference.delta_rule_recurrent(*first, state)[1]
+        q_, k_, v_, g_, beta_ = (x[:, :count].float() for x in (q, k, v, g, beta))
+        expected = reference.delta_rule_recurrent(q_, k_, v_, g_, beta_, state)[1]
     assert apart(got.kept, expected) < ALLOWED
     assert torch.equal(got.end, delta_prompt.delta_rule(q, k, v, g, beta, state).end)
 
@@ -76,7 +76,7 @@ def test_is_taken_where_it_is_on(monkeypatch, on):
     monkeypatch.setattr(kernels, "_fits_chunks", lambda *_: True)
     taken = []
     monkeypatch.setattr(delta_prompt, "delta_rule", lambda *given: taken.append(len(given)) or given)
-    given = inputs(8, 1, 1, 1, 32, 32, torch.bfloat16)
-    kernels.delta_rule(*given)
-    kernels._delta_rule_kept(*given, torch.tensor(8, device=DEVICE))
+    q, k, v, g, beta, state = inputs(8, 1, 1, 1, 32, 32, torch.bfloat16)
+    kernels.delta_rule(q, k, v, g, beta, state)
+    kernels._delta_rule_kept(q, k, v, g, beta, state, torch.tensor(8, device=DEVICE))
     assert taken == ([6, 7] if on else [])

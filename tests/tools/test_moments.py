@@ -121,7 +121,9 @@ async def open_page(browser: Browser, site: Site, way: str, moment: str = "") ->
 
 
 def colour(seen: Observation) -> tuple[int, ...]:
-    return seen.image.getpixel(SPOT)
+    found = seen.image.getpixel(SPOT)
+    assert isinstance(found, tuple)
+    return found
 
 
 @pytest.fixture
