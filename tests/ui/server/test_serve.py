@@ -11,10 +11,13 @@ import time
 import httpx
 import openai
 import pytest
+import uvicorn
 from saccade.model.engine import Engine, Limits
 from saccade.ui.server.app import create_app
+from saccade.ui.server.closing import Closing
 from saccade.ui.server.metrics import Metrics
 from saccade.ui.server.reader import ReplyReader
+from saccade.ui.server.serve import Server
 from saccade.ui.server.settings import Settings
 
 from .conftest import Running
@@ -146,10 +149,23 @@ def test_replies_that_run_are_written_to_their_end(engine):
         kept.get(f"{running.root}/health")
         client.start()
         assert until(lambda: busy(engine))
-        running.server.handle_exit(signal.SIGTERM, None)
+        running.app.state.closing.set()  # as the signal does, upon which uvicorn also closes idle connections
         assert error(kept.post(url, json=CHAT)) == (503, "shutting_down")
+        running.server.handle_exit(signal.SIGTERM, None)
         client.join()
     assert answers[0].json()["usage"]["completion_tokens"] == 150
+
+
+def test_a_signal_begins_the_end():
+    closing = Closing()
+    server = Server(uvicorn.Config(lambda: None), print, closing)
+    assert not closing.is_set()
+    server.handle_exit(signal.SIGTERM, None)
+    assert closing.is_set()
+    assert server.should_exit
+    assert not server.force_exit
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.force_exit
 
 
 @pytest.mark.parametrize("cut", range(1, 8))
