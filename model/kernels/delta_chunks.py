@@ -50,6 +50,18 @@ def _decays(p_g, o_t, real, stride, C: tl.constexpr):
 
 
 @triton.jit
+def join(inverse, strict, level, P: tl.constexpr):
+    """Of matrices, or of stacks of them: pairs of blocks of 2^level on the diagonal become one block."""
+    o = tl.arange(0, strict.shape[1])
+    row, column = o[:, None], o[None, :]
+    joins = (row // (2 << level) == column // (2 << level)) & (row // (1 << level) > column // (1 << level))
+    if len(strict.shape) == 3:
+        joins = joins[None, :, :]
+    corner = tl.dot(inverse, tl.where(joins, strict, 0.0), input_precision=P)
+    return inverse - tl.dot(corner, inverse, input_precision=P)
+
+
+@triton.jit
 def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
     """(I + A)^-1, A strictly lower: I - A in blocks of two, and pairs of blocks join until one is left, as
     `reference.unit_lower_inverse` explains."""
@@ -57,10 +69,7 @@ def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
     row, column = o_c[:, None], o_c[None, :]
     inverse = tl.where(row == column, 1.0, 0.0) - tl.where(row // 2 == column // 2, strict, 0.0)
     for level in tl.static_range(1, LEVELS):  # type: ignore[misc]
-        joins = row // (2 << level) == column // (2 << level)
-        joins = joins & (row // (1 << level) > column // (1 << level))
-        corner = tl.dot(inverse, tl.where(joins, strict, 0.0), input_precision=P)
-        inverse -= tl.dot(corner, inverse, input_precision=P)
+        inverse = join(inverse, strict, level, P)
     return inverse
 
 

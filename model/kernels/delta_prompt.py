@@ -17,7 +17,7 @@ import triton.language as tl
 from torch import Tensor
 from triton import knobs
 
-from .delta_chunks import LEVELS, C, place
+from .delta_chunks import LEVELS, C, join, place
 
 INTERPRETED = knobs.runtime.interpret  # which has no bf16 product
 ON = False  # until it has run on a card
@@ -50,18 +50,6 @@ def _decays(g, C: tl.constexpr):
 
 
 @triton.jit
-def _join(inverse, strict, level, P: tl.constexpr):
-    """Of matrices, or of stacks of them: pairs of blocks of 2^level on the diagonal become one block."""
-    o = tl.arange(0, strict.shape[1])
-    row, column = o[:, None], o[None, :]
-    joins = (row // (2 << level) == column // (2 << level)) & (row // (1 << level) > column // (1 << level))
-    if len(strict.shape) == 3:
-        joins = joins[None, :, :]
-    corner = tl.dot(inverse, tl.where(joins, strict, 0.0), input_precision=P)
-    return inverse - tl.dot(corner, inverse, input_precision=P)
-
-
-@triton.jit
 def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
     """(I + A)^-1, A strictly lower, as `reference.unit_lower_inverse`: first of the blocks of 16 on the
     diagonal, as a stack of small matrices, then of the whole."""
@@ -72,10 +60,10 @@ def _inverse(strict, C: tl.constexpr, P: tl.constexpr):
     row, column = o[None, :, None], o[None, None, :]
     small = tl.where(row == column, 1.0, 0.0) - tl.where(row // 2 == column // 2, blocks, 0.0)
     for level in tl.static_range(1, 4):  # type: ignore[misc]
-        small = _join(small, blocks, level, P)
+        small = join(small, blocks, level, P)
     inverse = tl.reshape(tl.where(diagonal, small[:, :, None, :], 0.0), [C, C])
     for level in tl.static_range(4, LEVELS):  # type: ignore[misc]
-        inverse = _join(inverse, strict, level, P)
+        inverse = join(inverse, strict, level, P)
     return inverse
 
 
