@@ -90,7 +90,7 @@ def delta_rule(
     with torch.autocast(v.device.type, enabled=False):  # its own arithmetic is fp32 whatever surrounds it
         trains = _wants_gradient(q, k, v, g, beta, state)
         if _fits_chunks(state, 64 if trains else 128):
-            if not trains and _fits_bf16_tiles(q, k, v, state):
+            if not trains and _triton("delta_prompt").fits(q, k, v, state):
                 return _triton("delta_prompt").delta_rule(q, k, v, g, beta, state)[:2]
             return _triton("delta_chunks").delta_rule(q, k, v, g, beta, state)
         plain = v.device.type == "cpu" and not v.requires_grad
@@ -102,7 +102,7 @@ def _delta_rule_kept(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor, count: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     if _fits_chunks(state, 128):
-        if _fits_bf16_tiles(q, k, v, state):
+        if _triton("delta_prompt").fits(q, k, v, state):
             return _triton("delta_prompt").delta_rule(q, k, v, g, beta, state, count)
         return _triton("delta_chunks").delta_rule_kept(q, k, v, g, beta, state, count)
     return padded.delta_rule_kept(q, k, v, g, beta, state, count, rule=delta_rule)
@@ -113,11 +113,6 @@ def _fits_chunks(state: Tensor, most: int) -> bool:
     return (
         state.is_cuda and has_triton() and all(16 <= d <= most and d & (d - 1) == 0 for d in state.shape[2:])
     )
-
-
-def _fits_bf16_tiles(q: Tensor, k: Tensor, v: Tensor, state: Tensor) -> bool:
-    narrow = _triton("delta_prompt")
-    return narrow.ON and narrow.fits(q, k, v, state)
 
 
 def delta_mix(

@@ -20,9 +20,10 @@ from triton import knobs
 from .delta_chunks import LEVELS, C, join, place
 
 INTERPRETED = knobs.runtime.interpret  # which has no bf16 product
-ON = False  # until it has run on a card
 CARRIED = 32  # value dims that one program of `_walk` carries
 READ = 128  # value dims that one program of `_read` writes
+DIMS = 64, 128  # of keys and values. Of narrower tiles, and of a `_walk` made for one chunk alone, CUDA 12.8's ptxas
+# makes code that reads a register before anything is written to it; `bench sass` looks for that.
 
 
 @triton.jit
@@ -97,7 +98,7 @@ def _solve(p_k, p_v, p_g, p_beta, p_u, p_w, p_sum, p_unit, tokens, heads, N, s_k
     tl.store(p_u + at_u, b_u.to(p_u.dtype.element_ty))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N"])
 def _walk(p_k, p_u, p_w, p_sum, p_unit, p_start, p_states, p_end, p_count, p_kept, tokens, heads, N, s_kb,
           s_kt, s_kh, GROUP: tl.constexpr, C: tl.constexpr, K: tl.constexpr, V: tl.constexpr,
           BLOCK_V: tl.constexpr, EXACT: tl.constexpr):  # fmt: skip
@@ -180,10 +181,8 @@ class Result(NamedTuple):
 
 
 def fits(q: Tensor, k: Tensor, v: Tensor, state: Tensor) -> bool:
-    """Whether inputs are as narrow as the tiles; heads of 16 dims are too small for them."""
-    return q.dtype is k.dtype is v.dtype is torch.bfloat16 and all(
-        d in (32, 64, 128) for d in state.shape[2:]
-    )
+    """Whether inputs are as narrow as the tiles, and heads of their sizes."""
+    return q.dtype is k.dtype is v.dtype is torch.bfloat16 and all(d in DIMS for d in state.shape[2:])
 
 
 def delta_rule(
@@ -204,7 +203,7 @@ def delta_rule(
     of_q, of_k, of_v = (x.stride()[:3] for x in (q, k, v))
     known: Any = (tokens, heads, chunks)
     of_both: Any = (*of_q, *of_k, key_dim**-0.5)
-    carried = dict(sizes, BLOCK_V=min(value_dim, CARRIED), num_stages=2)
+    carried = dict(sizes, BLOCK_V=min(value_dim, CARRIED), num_stages=3)
     read = dict(sizes, BLOCK_V=min(value_dim, READ))
     stretches = batch * heads, value_dim // carried["BLOCK_V"]
     _solve[(batch * heads * chunks,)](k, v, g, beta, u, w, total, unit, *known, *of_k, *of_v, **sizes)

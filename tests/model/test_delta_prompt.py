@@ -20,10 +20,10 @@ def apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 @pytest.mark.parametrize(
     ("tokens", "batch", "key_heads", "heads", "key_dim", "value_dim"),
     [
-        (1, 1, 1, 1, 32, 32),
-        (64, 1, 1, 1, 32, 64),
-        (65, 2, 1, 2, 64, 32),
-        (150, 1, 2, 6, 32, 32),
+        (1, 1, 1, 1, 64, 64),
+        (64, 1, 1, 1, 64, 128),
+        (65, 2, 1, 2, 128, 64),
+        (150, 1, 2, 6, 64, 64),
         (130, 1, 1, 2, 128, 128),
     ],
 )
@@ -41,7 +41,7 @@ def test_is_near_the_recurrence(tokens, batch, key_heads, heads, key_dim, value_
 @torch.no_grad()
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 100])
 def test_keeps_the_state_after_some_tokens(count):
-    q, k, v, g, beta, state = inputs(100, 1, 1, 2, 32, 64, torch.bfloat16)
+    q, k, v, g, beta, state = inputs(100, 1, 1, 2, 64, 64, torch.bfloat16)
     got = delta_prompt.delta_rule(q, k, v, g, beta, state, torch.tensor(count, device=DEVICE))
     expected = state
     if count:
@@ -54,7 +54,7 @@ def test_keeps_the_state_after_some_tokens(count):
 @torch.no_grad()
 def test_likeness_of_all_keys_is_no_harm():
     """The worst for an inverse: keys that are all the same, nothing decays, and all is written."""
-    q, k, v, g, beta, state = inputs(64, 1, 1, 1, 32, 32, torch.bfloat16)
+    q, k, v, g, beta, state = inputs(64, 1, 1, 1, 64, 64, torch.bfloat16)
     k, g, beta = k[:, :1].expand_as(k).contiguous(), torch.zeros_like(g), torch.ones_like(beta)
     o, end = reference.delta_rule_recurrent(*(x.float() for x in (q, k, v, g, beta, state)))
     got = delta_prompt.delta_rule(q, k, v, g, beta, state)
@@ -63,20 +63,19 @@ def test_likeness_of_all_keys_is_no_harm():
 
 
 def test_what_is_not_narrow_is_left_to_others():
-    q, k, v, *_, state = inputs(8, 1, 1, 1, 32, 32)
+    q, k, v, *_, state = inputs(8, 1, 1, 1, 64, 64)
     assert not delta_prompt.fits(q, k, v, state)
-    q, k, v, *_, state = inputs(8, 1, 1, 1, 16, 32, torch.bfloat16)
+    q, k, v, *_, state = inputs(8, 1, 1, 1, 32, 64, torch.bfloat16)
     assert not delta_prompt.fits(q, k, v, state)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("on", [True, False])
-def test_is_taken_where_it_is_on(monkeypatch, on):
-    monkeypatch.setattr(delta_prompt, "ON", on)
+@pytest.mark.parametrize(("dtype", "taken"), [(torch.bfloat16, [6, 7]), (torch.float32, [])], ids=str)
+def test_is_taken_for_narrow_inputs(monkeypatch, dtype, taken):
     monkeypatch.setattr(kernels, "_fits_chunks", lambda *_: True)
-    taken = []
-    monkeypatch.setattr(delta_prompt, "delta_rule", lambda *given: taken.append(len(given)) or given)
-    q, k, v, g, beta, state = inputs(8, 1, 1, 1, 32, 32, torch.bfloat16)
+    seen = []
+    monkeypatch.setattr(delta_prompt, "delta_rule", lambda *given: seen.append(len(given)) or given)
+    q, k, v, g, beta, state = inputs(8, 1, 1, 1, 64, 64, dtype)
     kernels.delta_rule(q, k, v, g, beta, state)
     kernels._delta_rule_kept(q, k, v, g, beta, state, torch.tensor(8, device=DEVICE))
-    assert taken == ([6, 7] if on else [])
+    assert seen == taken

@@ -266,7 +266,7 @@ def test_pads_leave_states_alone_in_triton(real: int, cut: int, name: str):
     delta_chunks = pytest.importorskip("saccade.model.kernels.delta_chunks", reason="needs triton")
     delta_prompt = pytest.importorskip("saccade.model.kernels.delta_prompt", reason="needs triton")
     kept_by = {"chunks": delta_chunks.delta_rule_kept, "prompt": delta_prompt.delta_rule}
-    dim = 32 if name.startswith("prompt") else 16
+    dim = 64 if name.startswith("prompt") else 16
     dtype, rule = torch.float32 if "fp32" in name else torch.bfloat16, kept_by[name.split(",")[0]]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(real)
