@@ -50,5 +50,5 @@ class Attention(nn.Module):
         return q, gate[0] if gate else None
 
     def out(self, o_BTHD: Tensor, gate: Tensor | None) -> Tensor:
-        o_BTHD = o_BTHD if gate is None else o_BTHD * gate.sigmoid()
+        o_BTHD = o_BTHD if gate is None else kernels.gate_heads(o_BTHD, gate)
         return kernels.project(o_BTHD.flatten(-2), self.o_proj.weight)[0]

@@ -40,6 +40,7 @@ __all__ = [
     "experts_up",
     "full_attention",
     "fused",
+    "gate_heads",
     "has_steps",
     "holds_mixture",
     "linear_gelu",
@@ -80,6 +81,8 @@ def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """See `vision.encoder.Operations`."""
     if native.takes(q) and native.fits_attention(q):
         return native.attention(q, k, v, causal=False)
+    if _many_in_triton(q, k, v) and _triton("attend_frame").fits(q, k, v):
+        return _triton("attend_frame").attend(q, k, v)
     return PLAIN.attention(q, k, v)
 
 
@@ -157,6 +160,13 @@ def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tens
         return _triton("heads_many").rotate_heads(x, weight, eps, offset, cos, sin)
     rule = native.rotate_heads if native.takes(x, weight, cos, sin) else reference.rotate_heads
     return rule(x, weight, eps, offset, cos, sin)
+
+
+def gate_heads(o: Tensor, gate: Tensor) -> Tensor:
+    """o * sigmoid(gate), both [B, T, H, D]."""
+    if _many_in_triton(o, gate) and not o.shape[-1] & (o.shape[-1] - 1):
+        return _triton("heads_many").gate_heads(o, gate)
+    return o * gate.sigmoid()
 
 
 def project(x: Tensor, *weights: Any) -> tuple[Tensor, ...]:

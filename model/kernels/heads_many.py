@@ -1,4 +1,4 @@
-"""Triton: heads of queries and keys of many tokens, normalised and turned in one pass.
+"""Triton: heads of queries and keys of many tokens, normalised and turned in one pass; and gates of heads.
 
 Without gradients; same meanings as in `reference.py`. Shapes: B batch, T tokens, H heads of D dims, R of
 which turn.
@@ -55,4 +55,26 @@ def rotate_heads(x: Tensor, weight: Tensor, eps: float, offset: float, cos: Tens
     _rotate_heads[(tokens, batch)](
         x, weight, cos.contiguous(), sin.contiguous(), y, tokens, heads, *strides, eps=eps, **sizes
     )
+    return y
+
+
+@triton.jit(do_not_specialize=["T"])
+def _gate(p_o, p_gate, p_y, T, H, s_ob, s_ot, s_oh, s_gb, s_gt, s_gh, D: tl.constexpr,
+          BLOCK_H: tl.constexpr):  # fmt: skip
+    """One program has all heads of a token."""
+    i_t, i_b = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
+    o_h, o_d = tl.arange(0, BLOCK_H)[:, None], tl.arange(0, D)[None, :]
+    inside = (o_h < H) & (o_d < D)
+    b_o = tl.load(p_o + i_b * s_ob + i_t * s_ot + o_h * s_oh + o_d, inside, 0.0).to(tl.float32)
+    b_gate = tl.load(p_gate + i_b * s_gb + i_t * s_gt + o_h * s_gh + o_d, inside, 0.0).to(tl.float32)
+    b_gate = tl.sigmoid(b_gate).to(p_y.dtype.element_ty).to(tl.float32)  # rounded in between, as torch does
+    tl.store(p_y + ((i_b * T + i_t) * H + o_h) * D + o_d, (b_o * b_gate).to(p_y.dtype.element_ty), inside)
+
+
+def gate_heads(o: Tensor, gate: Tensor) -> Tensor:
+    """o * sigmoid(gate), both [B, T, H, D], whose heads may lie apart; D must be a power of two."""
+    batch, tokens, heads, dim = o.shape
+    assert o.stride(3) == gate.stride(3) == 1
+    y, sizes = o.new_empty(o.shape), {"D": dim, "BLOCK_H": padded(heads)}
+    _gate[(tokens, batch)](o, gate, y, tokens, heads, *o.stride()[:3], *gate.stride()[:3], **sizes)
     return y

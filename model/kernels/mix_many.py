@@ -29,12 +29,17 @@ def _conv(p_x, p_window, p_w, p_y, T, C, TAPS: tl.constexpr, BLOCK_T: tl.constex
     b_sum = tl.zeros([BLOCK_T, BLOCK_C], tl.float32)
     for tap in tl.static_range(TAPS):
         o_from = o_t + tap - (TAPS - 1)  # below zero lie the columns before the first token
-        new, old = (o_from >= 0) & (o_from < T), (o_from < 0) & (o_t < T)
-        b_x = tl.load(p_x + o_from[:, None] * C + o_c[None, :], new[:, None] & in_c[None, :], 0.0)
-        p_old = p_window + (o_from + TAPS - 1)[:, None] * C + o_c[None, :]
-        b_old = tl.load(p_old, old[:, None] & in_c[None, :], 0.0)
+        inside = ((o_from >= 0) & (o_from < T))[:, None] & in_c[None, :]
+        b_x = tl.load(p_x + o_from[:, None] * C + o_c[None, :], inside, 0.0)
         b_w = tl.load(p_w + o_c * TAPS + tap, in_c, 0.0).to(tl.float32)
-        b_sum += (b_x.to(tl.float32) + b_old.to(tl.float32)) * b_w[None, :]
+        b_sum += b_x.to(tl.float32) * b_w[None, :]
+    if tl.program_id(1) == 0:
+        for tap in tl.static_range(TAPS - 1):
+            o_from = o_t + tap
+            inside = ((o_from < TAPS - 1) & (o_t < T))[:, None] & in_c[None, :]
+            b_x = tl.load(p_window + o_from[:, None] * C + o_c[None, :], inside, 0.0)
+            b_w = tl.load(p_w + o_c * TAPS + tap, in_c, 0.0).to(tl.float32)
+            b_sum += b_x.to(tl.float32) * b_w[None, :]
     b_sum *= tl.sigmoid(b_sum)
     p_y += i_b * T * C + o_t[:, None] * C + o_c[None, :]
     tl.store(p_y, b_sum.to(p_y.dtype.element_ty), (o_t < T)[:, None] & in_c[None, :])
