@@ -15,7 +15,7 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from .attend_prompt import INTERPRETED, LOG2_E, Tiles, cdiv, has_room, soften
 
-TILES = Tiles(rows=128, keys=64, warps=8, stages=3)
+TILES = Tiles(rows=128, keys=64, warps=8, stages=2)
 LEAST = 16  # columns of a tile that a product takes
 
 
@@ -39,10 +39,10 @@ def _add(d_k_wide, d_k_rest, d_v_wide, d_v_rest, b_wide, b_rest, b_max, b_sum, b
     if ENDS:
         b_score = tl.where((start + tl.arange(0, KEYS) < S)[None, :], b_score, -float("inf"))
     b_p, shrink, b_max, b_sum = soften(b_score, b_max, b_sum, scale)
-    b_v = _tile(d_v_wide, i_n, i_h, start, 0, WIDE, KEYS, EXACT)
-    b_left = tl.dot(b_p.to(b_v.dtype), b_v, b_left * shrink[:, None], input_precision="ieee")
     b_v = _tile(d_v_rest, i_n, i_h, start, WIDE, REST, KEYS, EXACT)
     b_right = tl.dot(b_p.to(b_v.dtype), b_v, b_right * shrink[:, None], input_precision="ieee")
+    b_v = _tile(d_v_wide, i_n, i_h, start, 0, WIDE, KEYS, EXACT)
+    b_left = tl.dot(b_p.to(b_v.dtype), b_v, b_left * shrink[:, None], input_precision="ieee")
     return b_max, b_sum, b_left, b_right
 
 

@@ -22,7 +22,10 @@ from .delta_chunks import LEVELS, C, join, place
 INTERPRETED = knobs.runtime.interpret  # which has no bf16 product
 CARRIED = 32  # value dims that one program of `_walk` carries
 READ = 128  # value dims that one program of `_read` writes
-DIMS = 64, 128  # of keys and values. Of narrower tiles, and of a `_walk` made for one chunk alone, CUDA 12.8's ptxas
+DIMS = (
+    64,
+    128,
+)  # of keys and values. Of narrower tiles, and of a `_walk` made for one chunk alone, CUDA 12.8's ptxas
 # makes code that reads a register before anything is written to it; `bench sass` looks for that.
 
 

@@ -41,5 +41,7 @@ def test_is_taken_for_narrow_heads_of_such_a_width(monkeypatch):
     assert len(taken) == 1
     kernels.full_attention(q.float(), k.float(), v.float())
     kernels.full_attention(*heads(1, 8, 2, 64))
-    kernels.full_attention(*(x[..., 1:69] for x in (q, k, v)))  # rows that begin between multiples of 16 bytes
+    kernels.full_attention(
+        *(x[..., 1:69] for x in (q, k, v))
+    )  # rows that begin between multiples of 16 bytes
     assert len(taken) == 1
