@@ -81,8 +81,6 @@ def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """See `vision.encoder.Operations`."""
     if native.takes(q) and native.fits_attention(q):
         return native.attention(q, k, v, causal=False)
-    if _many_in_triton(q, k, v) and _triton("attend_frame").fits(q, k, v):
-        return _triton("attend_frame").attend(q, k, v)
     return PLAIN.attention(q, k, v)
 
 

@@ -52,7 +52,7 @@ def _masked(b_score, o_seen, start, last, KEYS: tl.constexpr):
 
 
 @triton.jit
-def soften(b_score, b_max, b_sum, scale):
+def _soften(b_score, b_max, b_sum, scale):
     """The online softmax of some keys; `scale` makes powers of two of the scores. A row that has seen no key
     has a finite maximum, so that nothing becomes inf - inf."""
     b_new = tl.maximum(b_max, tl.max(b_score, 1) * scale)
@@ -101,12 +101,12 @@ def _attend(p_q, d_k, d_v, p_out, p_lse, T, S, splits, tiles, scale, s_b, s_h, s
     corner = tl.maximum(tl.minimum(last, free) // KEYS * KEYS, first)
     for start in range(first, corner, KEYS):
         b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
-        b_p, shrink, b_max, b_sum = soften(b_score, b_max, b_sum, scale)
+        b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
         b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, start, D, KEYS, EXACT)
     for start in range(corner, last, KEYS):
         b_score = _scores(d_k, b_q, i_b, i_g, start, D, KEYS, EXACT)
         b_score = _masked(b_score, o_seen, start, last, KEYS)
-        b_p, shrink, b_max, b_sum = soften(b_score, b_max, b_sum, scale)
+        b_p, shrink, b_max, b_sum = _soften(b_score, b_max, b_sum, scale)
         b_acc = _add(d_v, b_p, b_acc * shrink[:, None], i_b, i_g, start, D, KEYS, EXACT)
 
     o_out = ((i_split * B + i_b).to(tl.int64) * T + o_t) * H + o_h
