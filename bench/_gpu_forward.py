@@ -50,7 +50,8 @@ def check_prompt_graphs(device: str = "cuda") -> dict[str, float]:
             again = run_once(model.language_model, x[:, tokens // 2 :], halves, 0)
             noise = farthest([again, *states(halves)], [expected, *states(theirs)])  # of the forward itself
             pairs = [given, *states(ours), *kept(ours)], [expected, *states(theirs), *kept(theirs)]
-            error, allowed = farthest(*pairs), max(least, 1.5 * noise)
+            error = farthest(*pairs)
+            allowed = max(least, 2 * noise)  # which is one draw of many
             if not error < allowed:
                 raise Wrong(f"prompt graphs, {name}, {tokens} tokens: {error:.1e}, allowed {allowed:.1e}")
             worst = max(worst, error)
