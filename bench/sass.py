@@ -1,11 +1,11 @@
 """Does the machine code of our kernels add what it should? `python -m bench sass`; needs Triton, no GPU.
 
-A product of tiles (wgmma) takes a 64-bit descriptor of each tile in shared memory, and its next slice the same
-plus some lines. CUDA 12.8's ptxas sums the upper half with a register for zero that it sometimes never sets, or
-sets before a loop and lets the sum itself take its place: then a slice comes from anywhere, results are wrong
-and, now and then, an address is illegal. Whether it does hangs on the shapes of tiles and on how much else is
-in registers, so kernels whose tiles are small are compiled here for sm_90, for all inputs that Triton tells
-apart, and each sum is followed back on every way to it.
+A product of tiles (wgmma) takes a 64-bit descriptor of each tile in shared memory, and its next slice the
+same plus some lines. CUDA 12.8's ptxas sums the upper half with a register for zero that it sometimes never
+sets, or sets before a loop and lets the sum itself take its place: then a slice comes from anywhere, results are
+wrong and, now and then, an address is illegal. Whether it does hangs on the shapes of tiles and on how much
+else is in registers, so kernels whose tiles are small are compiled here for sm_90, for all inputs that Triton
+tells apart, and each sum is followed back on every way to it.
 """
 
 import argparse
@@ -59,7 +59,7 @@ class Code:
 
 
 def faults(text: str) -> list[str]:
-    """Sums of an upper half with a register that is not zero on every way there; `text` as nvdisasm prints it."""
+    """Sums of an upper half with a register that is not zero on every way there; `text` is nvdisasm's."""
     code = Code.of(text)
     known: list[dict[int, str] | None] = [None] * (len(code.lines) + 1)
     todo: list[tuple[int, dict[int, str]]] = [(0, {})]
@@ -110,8 +110,8 @@ class Kernel(NamedTuple):
 
 
 def kernels(quick: bool) -> list[Kernel]:
-    """Those of `delta_prompt`: dims of keys and values, lengths as Triton tells them apart (1 becomes a constant,
-    multiples of 16 are told), with a state kept on the way and without."""
+    """Those of `delta_prompt`: dims of keys and values, lengths as Triton tells them apart (1 becomes a
+    constant, multiples of 16 are told), with a state kept on the way and without."""
     from saccade.model.kernels import delta_prompt as tiles
 
     found = []
