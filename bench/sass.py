@@ -1,11 +1,11 @@
 """Does the machine code of our kernels add what it should? `python -m bench sass`; needs Triton, no GPU.
 
 A product of tiles (wgmma) takes a 64-bit descriptor of each tile in shared memory, and its next slice the
-same plus some lines. The ptxas of CUDA 12.8 sums the upper half with a register for zero that it sometimes
-never sets, or sets before a loop and lets the sum itself take its place: then a slice comes from anywhere,
-results are wrong and, now and then, an address is illegal. Whether it does hangs on the shapes of tiles and on
-how much else is in registers, so kernels whose tiles are small are compiled here for sm_90, for all inputs that
-Triton tells apart, and each sum is followed back on every way to it.
+same plus some lines. The ptxas of CUDA 12.8 sums the upper half with a register for zero that it
+sometimes never sets, or sets before a loop and lets the sum itself take its place: then a slice comes
+from anywhere, results are wrong and, now and then, an address is illegal. Whether it does hangs on the
+shapes of tiles and on how much else is in registers, so kernels whose tiles are small are compiled here
+for sm_90, for all inputs that Triton tells apart, and each sum is followed back on every way to it.
 """
 
 import argparse
