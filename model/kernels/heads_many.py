@@ -75,7 +75,8 @@ def gate_heads(o: Tensor, gate: Tensor) -> Tensor:
     """o * sigmoid(gate), both [B, T, H, D], whose heads may lie apart; D must be a power of two."""
     batch, tokens, heads, dim = o.shape
     assert o.stride(3) == gate.stride(3) == 1
-    y, strides = o.new_empty(o.shape), (*o.stride()[:3], *gate.stride()[:3])
+    y = o.new_empty(o.shape)
+    strides: Any = (*o.stride()[:3], *gate.stride()[:3])
     sizes: dict[str, Any] = {"D": dim, "BLOCK_H": padded(heads)}
     _gate[(tokens, batch)](o, gate, y, tokens, heads, *strides, **sizes)
     return y

@@ -46,3 +46,14 @@ def test_heads_turn(shape: tuple[int, ...], offset: float, dtype: torch.dtype):
     got, expected = heads_many.rotate_heads(*arguments), reference.rotate_heads(*arguments)
     assert got.shape == expected.shape == (batch, heads, tokens, dim)
     assert apart(got, expected) < ALLOWED[dtype]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("tokens", "heads"), [(1, 1), (5, 3)])
+def test_gates_of_heads_that_lie_apart(tokens, heads):
+    torch.manual_seed(tokens)
+    o = torch.randn(2, heads, tokens, 16, device=DEVICE).transpose(1, 2)
+    gate = torch.randn(2, tokens, heads, 32, device=DEVICE)[..., 16:]
+    got = heads_many.gate_heads(o, gate)
+    assert got.is_contiguous()
+    torch.testing.assert_close(got, o * gate.sigmoid())
