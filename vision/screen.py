@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from .still import Still
 
@@ -84,6 +84,30 @@ def changed_regions(before: "Picture", after: "Picture", tolerance: int = TOLERA
 def same(before: "Picture", after: "Picture", tolerance: int = TOLERANCE) -> bool:
     """Whether not a single pixel differs by more than the tolerance."""
     return changed_fraction(before, after, tolerance) == 0.0
+
+
+def moved(before: Image.Image, after: Image.Image, hidden: Sequence[Box] = ()) -> Image.Image:
+    """A mask (mode "L") of the pixels that differ, but for those in the boxes `hidden`; pictures of different
+    sizes differ entirely. By Pillow alone, for the time before numpy and OpenCV are there.
+    """
+    if before.size != after.size:
+        return Image.new("L", after.size, 255)
+    table = [255 * (value > TOLERANCE) for value in range(256)] * 3
+    red, green, blue = ImageChops.difference(before, after).point(table).split()
+    mask = joined(red, joined(green, blue))
+    for x, y, width, height in hidden:
+        mask.paste(0, (x, y, x + width, y + height))
+    return mask
+
+
+def joined(mask: Image.Image, other: Image.Image) -> Image.Image:
+    """The pixels of either mask."""
+    return ImageChops.lighter(mask, other)
+
+
+def share(mask: Image.Image) -> float:
+    """Of the pixels, how many are in a mask of mode "L"."""
+    return 1 - mask.histogram()[0] / (mask.width * mask.height)
 
 
 def mark_action(

@@ -12,9 +12,12 @@ from saccade.vision.screen import (
     ACCENT,
     changed_fraction,
     changed_regions,
+    joined,
     mark_action,
     mark_regions,
+    moved,
     same,
+    share,
 )
 from saccade.vision.still import name_of
 
@@ -108,3 +111,24 @@ def test_any_caption_fits(label: str) -> None:
 def test_mark_regions() -> None:
     marked = mark_regions(plain(), [(50, 40, 60, 30)])
     assert changed_regions(plain(), marked)[0] == (48, 38, 64, 34)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 20))
+def test_pillow_finds_the_pixels_that_opencv_finds(seed: int, most: int) -> None:
+    """Pictures that differ by at most `most` of 255, around the tolerance."""
+    noise = np.random.default_rng(seed)
+    first = noise.integers(20, 230, (12, 20, 3), dtype=np.uint8)
+    second = (first + noise.integers(-most, most + 1, first.shape)).astype(np.uint8)
+    before, after = Image.fromarray(first), Image.fromarray(second)
+    assert share(moved(before, after)) == pytest.approx(changed_fraction(before, after))
+
+
+def test_what_moves_in_a_hidden_box_is_not_told() -> None:
+    before, after = plain(100, 100), plain(100, 100)
+    after.paste((0, 0, 0), (10, 20, 30, 50))
+    mask = moved(before, after)
+    assert mask.getbbox() == (10, 20, 30, 50)
+    assert share(mask) == pytest.approx(0.06)
+    assert share(moved(before, after, [(-5, 15, 50, 40)])) == 0
+    assert share(joined(moved(before, before), mask)) == pytest.approx(0.06)
+    assert share(moved(before, plain(50, 50))) == 1
