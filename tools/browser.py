@@ -121,6 +121,7 @@ class Browser:
         self._bare: Image.Image | None = None
         self._seen_at: Marks | None = None
         self._fresh_until = 0.0
+        self._acted = False
         self._asked: tuple[Point, Element | None, float, Marks] | None = None
 
     async def __aenter__(self) -> Self:
@@ -182,7 +183,7 @@ class Browser:
         session = self._running()
         if session.asks.blocking:
             raise PlaywrightError("a dialog holds the page: answer it first")
-        self._fresh_until = 0.0
+        self._fresh_until, self._acted = 0.0, True
         return session.page
 
     @property
@@ -263,6 +264,7 @@ class Browser:
             raise ActionError(f"{action.action} ends or pauses the run: the browser does not do it")
         session, start = self._running(), time.monotonic()
         before = self._seen or await self.observe()
+        self._acted = True
         marks = session.marks()
         hit = await self._aim(session, before, action)
         error = await self._attempt(session, before, action, allow)
@@ -290,7 +292,8 @@ class Browser:
         """What the page shows; while a dialog holds it, or it hangs, what it showed before."""
         held = session.asks.blocking
         try:
-            seen = None if held else await session.asks.until(look(session), _LOOK_S + 4 * self.timeout_s)
+            limit_s = _LOOK_S + 4 * self.timeout_s
+            seen = None if held else await session.asks.until(look(session, self._acted), limit_s)
         except (BrowserError, TimeoutError) as error:
             if self._seen is None or not session.tabs:
                 raise

@@ -154,5 +154,5 @@ globalThis.saccade ??= (() => {
     return { pdf: document.contentType === "application/pdf" };
   };
 
-  return { settle, facts, fill };
+  return { settle, facts, fill, says };
 })();

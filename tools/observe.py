@@ -18,6 +18,7 @@ from ..vision.screen import decoded, same
 from .element import Element
 from .geometry import Geometry
 from .observation import Observation, Tab
+from .repeats import watched
 from .session import Session
 from .settle import settle
 from .tab import LiveTab
@@ -30,30 +31,33 @@ _TAB_CHANGES = 5
 _CAPTURES = 2  # one more when the page has begun or ended something meanwhile
 
 
-async def look(session: Session) -> Observation:
-    """Wait until the pixels settle and capture them. Raises BrowserError when there is no page to see."""
+async def look(session: Session, acted: bool = True) -> Observation:
+    """Wait until the pixels settle and capture them. Raises BrowserError when there is no page to see.
+
+    acted: whether anything was done before; if not, what a page repeats need not come to an end.
+    """
     start = time.monotonic()
     for _ in range(_TAB_CHANGES):
         await session.ensure_page()
         tab = session.active
         with suppress(PlaywrightError):  # the tab was closed while we looked at it
-            seen = await _look_at(session, tab)
+            seen = await _look_at(session, tab, acted)
             if session.active is tab:
                 return replace(seen, seconds=time.monotonic() - start)
     raise BrowserError(f"the active tab changed {_TAB_CHANGES} times during one look")
 
 
-async def _look_at(session: Session, tab: LiveTab) -> Observation:
+async def _look_at(session: Session, tab: LiveTab, acted: bool) -> Observation:
     cdp = await tab.cdp()
     world = await tab.world()
     for _ in range(_CAPTURES):
-        settled, found = await settle(world, tab.traffic, session.timeout_s)
+        excused, settled, found = await _settle(session, tab, acted)
         begun = tab.traffic.begun
         png = await (_capture_paper if found.get("pdf") else _capture)(cdp, session.timeout_s)
         asked = asyncio.create_task(world.ask("saccade.facts()"))
         image = await asyncio.to_thread(decoded, png)  # while the page answers
         facts = await asked or {}
-        if not (facts.get("busy") or tab.traffic.busy or tab.traffic.begun != begun):
+        if excused or not (facts.get("busy") or tab.traffic.busy or tab.traffic.begun != begun):
             break
     tab.traffic.rest()
     _tell(session, facts)
@@ -69,6 +73,16 @@ async def _look_at(session: Session, tab: LiveTab) -> Observation:
         focus=Element.from_dict(facts["focus"]) if facts.get("focus") else None,
         captured=(image, png),
     )
+
+
+async def _settle(session: Session, tab: LiveTab, acted: bool) -> tuple[bool, bool, dict[str, Any]]:
+    """Whether the page was found to repeat itself only, and what `settle` says."""
+    cdp, world, timeout_s = await tab.cdp(), await tab.world(), session.timeout_s
+    if acted:
+        return False, *await settle(world, tab.traffic, timeout_s)
+    async with watched(world, tab.traffic, lambda: _capture(cdp, timeout_s)) as watch:
+        found = await settle(world, tab.traffic, timeout_s)
+    return watch.excused, *found
 
 
 async def _capture(cdp: CDPSession, timeout_s: float) -> bytes:

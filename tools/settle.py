@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from playwright.async_api import CDPSession, Page, Request
+from playwright.async_api import CDPSession, Page, Request, Response, WebSocket
 
 from .world import World
 
@@ -20,6 +20,7 @@ SETTLE_S = 4.0
 ROUNDS = 4
 POLL_COUNT = 4
 _BACKGROUND = ("eventsource", "websocket", "ping", "media")
+_REFUSED = 400  # and the statuses above it
 _READ_LATE = ("Fetch", "XHR")
 
 
@@ -36,12 +37,18 @@ class Traffic:
         self._flying: set[Request] = set()  # all of them, waited for or not
         self._watched = True
         self._asked: Counter[str] = Counter()
+        self._answered: set[str] = set()  # since something new was asked
+        self._again: set[Request | str] = set()
         self._polled: set[str] = set()
         self._endless: set[str] = set()
         self._missing: dict[str, tuple[str, int]] = {}
         self._changed = asyncio.Event()
         self.begun = 0  # how many were waited for, of all that there were
+        self.answered_ms = 0.0  # when the last answer came, by the browser's clock
+        self.listens = False  # to a server that may send something without being asked
         page.on("request", self._begin)
+        page.on("response", self._answer)
+        page.on("websocket", self._listen)
         page.on("requestfinished", self._end)
         page.on("requestfailed", self._end)
 
@@ -71,6 +78,18 @@ class Traffic:
     def busy(self) -> bool:
         return bool(self._pending)
 
+    @property
+    def repeats(self) -> bool:
+        """All that is on its way was asked before and answered, with nothing new asked since."""
+        return self.busy and self._pending <= self._again
+
+    def excuse(self) -> None:
+        """What repeats is a poll."""
+        polls = [it for it in self._pending & self._again if isinstance(it, Request)]
+        self._polled.update(map(_what, polls))
+        self._pending.difference_update(polls)
+        self._changed.set()
+
     def watch(self) -> None:
         """An action begins: what is asked from now on may come of it."""
         self._watched = True
@@ -96,7 +115,15 @@ class Traffic:
             self._polled.clear()
             self._endless.clear()
             self._missing.clear()
+            self._answered.clear()
+            self._again.clear()
+            self.listens = False
         self._flying.add(request)
+        if _what(request) in self._answered:
+            self._again.add(request)
+        else:
+            self._answered.clear()
+        self.listens = self.listens or request.resource_type == "eventsource"
         if request not in self._main and self._in_background(request):
             return
         self._pending.add(request)
@@ -104,14 +131,24 @@ class Traffic:
         self._changed.set()
 
     def _in_background(self, request: Request) -> bool:
-        what = f"{request.url} {request.post_data_buffer or ''}"
+        what = _what(request)
         self._asked[what] += 1
         if not self._watched or self._asked[what] > POLL_COUNT:
             self._polled.add(what)
         polled = what in self._polled or request.url.split("?")[0] in self._endless
         return polled or request.resource_type in _BACKGROUND
 
+    def _answer(self, response: Response) -> None:
+        if response.status < _REFUSED:
+            self._answered.add(_what(response.request))
+            timing = response.request.timing
+            self.answered_ms = timing["startTime"] + max(timing["responseStart"], 0)
+
+    def _listen(self, _: WebSocket) -> None:
+        self.listens = True
+
     def _end(self, request: Request) -> None:
+        self._again.discard(request)
         self._flying.discard(request)
         self._pending.discard(request)
         self._main.discard(request)
@@ -141,6 +178,10 @@ class Traffic:
         self._endless.update(request.url.split("?")[0] for request in late)
         self._pending.clear()
         self._main.clear()
+
+
+def _what(request: Request) -> str:
+    return f"{request.url} {request.post_data_buffer or ''}"
 
 
 async def settle(world: World, traffic: Traffic, document_s: float) -> tuple[bool, dict[str, Any]]:

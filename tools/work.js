@@ -1,21 +1,26 @@
 // Runs in every frame before the page's own scripts. Counts the timers, frame and idle callbacks and the database
 // transactions that the page has going, so that a look can wait for what comes of a click a moment later. What
-// repeats for ever is no work: a callback inherits the birth of the one that asked for it, and nothing older than
-// a second counts. What has ended since it was last asked is told as well: a screenshot may be older than that.
+// repeats for ever is no work: callbacks are of one chain with the one that asked for them, and no chain older than a
+// second counts. What has ended since it was last asked is told as well: a screenshot may be older than that. So is
+// whether all that counts are repeats, callbacks that their chain has run before; then it may be excused.
 // Other threads and timers of other kinds are not counted: it is told that the page has asked for some.
 (() => {
   const LONGEST_MS = 1000;
   const TICK_MS = 50; // an interval this short draws; a longer one polls
-  const births = new Map();
+  const going = new Map(); // timers and the like: their chain, and whether they are repeats
   const now = performance.now.bind(performance);
-  let running = null;
+  const sourceOf = Function.prototype.call.bind(Function.prototype.toString);
+  const begin = () => ({ birth: now(), ran: new Set() });
+  const young = (chain) => now() - chain.birth < LONGEST_MS;
+  let running = null; // the chain whose callback runs
   let ended = false;
   let apart = -Infinity; // when the page last asked for what is not counted
 
-  const end = (key) => (ended = births.delete(key) || ended);
-  const run = (birth, callback, self, given) => {
+  const end = (key) => (ended = going.delete(key) || ended);
+  const run = (chain, callback, self, given) => {
     const outer = running;
-    running = birth;
+    running = chain;
+    if (young(chain)) chain.ran.add(sourceOf(callback));
     try {
       return Reflect.apply(callback, self, given);
     } finally {
@@ -31,14 +36,16 @@
           apart = now();
           return Reflect.apply(native, self, given);
         }
-        const birth = running ?? now();
+        const chain = running ?? begin();
         const due = now() + delayOf(rest);
+        const work = { chain, again: young(chain) && chain.ran.has(sourceOf(callback)) };
         const wrapped = function (...values) {
           if (once) end(kind + id);
-          return run(birth, callback, this, values);
+          work.again = true;
+          return run(chain, callback, this, values);
         };
         const id = Reflect.apply(native, self, [wrapped, ...rest]);
-        if (due - birth < LONGEST_MS) births.set(kind + id, birth);
+        if (due - chain.birth < LONGEST_MS) going.set(kind + id, work);
         return id;
       },
     });
@@ -47,7 +54,7 @@
   const uncount = (name, kind) => {
     window[name] = new Proxy(window[name], {
       apply(native, self, given) {
-        births.delete(kind + given[0]);
+        going.delete(kind + given[0]);
         return Reflect.apply(native, self, given);
       },
     });
@@ -87,15 +94,18 @@
     database.transaction = new Proxy(database.transaction, {
       apply(native, self, given) {
         const it = Reflect.apply(native, self, given);
-        births.set(it, running ?? now());
+        going.set(it, { chain: running ?? begin(), again: false });
         for (const name of ["complete", "abort"]) it.addEventListener(name, () => end(it));
         return it;
       },
     });
   }
 
-  addEventListener("saccade-busy", (event) => {
-    for (const birth of births.values()) if (now() - birth < LONGEST_MS) return event.preventDefault();
+  const counted = () => [...going.values()].filter((it) => young(it.chain));
+  addEventListener("saccade-busy", (event) => counted().length && event.preventDefault());
+  addEventListener("saccade-new", (event) => counted().every((it) => it.again) || event.preventDefault());
+  addEventListener("saccade-excused", () => {
+    for (const { chain, again } of counted()) if (again) chain.birth = -Infinity;
   });
   addEventListener("saccade-apart", (event) => now() - apart < LONGEST_MS && event.preventDefault());
   addEventListener("saccade-ended", (event) => {

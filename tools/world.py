@@ -1,7 +1,7 @@
 """One tab's isolated world: our questions run there, where the page's scripts cannot alter them.
 
-`element.js` and `look.js` are loaded into the world once per document and define `saccadeElements` and
-`saccade`; questions are short calls of them.
+`element.js`, `look.js` and `repeats.js` are loaded into the world once per document and define
+`saccadeElements`, `saccade` and `saccadeRepeats`; questions are short calls of them.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 
 NAME = "saccade"
 SCRIPT_S = 1.5
-_SCRIPTS = ("element.js", "look.js")
+_SCRIPTS = ("element.js", "look.js", "repeats.js")
 
 
 class World:

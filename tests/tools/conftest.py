@@ -5,6 +5,7 @@ import http.server
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, urlsplit
 
@@ -69,7 +70,8 @@ class Site:
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         time.sleep(int(query.get("then", 0)) / 1000)
-        request.wfile.write(body)
+        with suppress(ConnectionError):  # the page has gone meanwhile
+            request.wfile.write(body)
 
     def page(self, path: str, body: str) -> str:
         """Serve an HTML body at `path` and return its address."""
