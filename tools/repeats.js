@@ -5,8 +5,8 @@ globalThis.saccadeRepeats ??= (() => {
   const LOADING = "[aria-busy=true], progress:not([value]), [role=progressbar]:not([aria-valuenow])";
   const MARGIN_PX = 4;
 
-  // Changes of the document since it was last asked: any at all, and those of what it says. Nobody knows those before.
-  let touched = true, rewritten = false;
+  // Changes of the document since it was last asked: any at all, and those of what it says.
+  let touched = false, rewritten = false;
   const read = (records) => {
     touched ||= records.length > 0;
     rewritten ||= records.some((it) => it.type !== "attributes");
@@ -42,7 +42,7 @@ globalThis.saccadeRepeats ??= (() => {
 
   // What repeats is no work from now on. Whether there is no other.
   const excuse = () => {
-    if (!only() || changes().rewritten) return !(touched = true);
+    if (!only() || changes().rewritten) return false;
     says("saccade-excused");
     return true;
   };

@@ -47,6 +47,7 @@ class Watch:
                 await asyncio.sleep(STEP_S)
 
     def _forget(self) -> None:
+        self._missed = True  # what changed until now
         self._calm_since, self._changed_ms = time.monotonic(), math.inf
         self._polled = 0
         self._motion: Motion | None = None
@@ -59,9 +60,10 @@ class Watch:
 
     def _polls(self, told: Told) -> bool:
         """Seen twice, since an answer changes the page a moment after it came."""
-        if not told or told["touched"]:
+        if not told or told["touched"] or self._missed:
             self._calm_since, self._polled = time.monotonic(), 0
             self._changed_ms = told.get("now_ms", math.inf)
+        self._missed = not told
         if not (told.get("only") and self._traffic.repeats) or told["draws"] or told["spins"]:
             return False
         self._polled += 1
