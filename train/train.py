@@ -10,6 +10,7 @@ import argparse
 import json
 import lzma
 import time
+from contextlib import nullcontext
 from importlib import import_module
 from multiprocessing import Value
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from .ablation import PARTS, shape_without, weights_without
+from .average import Average
 from .branches import branch_layer
 from .capture import Captured, Compute
 from .data import PAGES, PageStream, ahead, batches, loader, to_device
@@ -47,7 +49,8 @@ def train(team: Team, args: argparse.Namespace) -> None:
     trainee = Trainee(make_tokenizer(), shape_without(SHAPES[args.shape], args.without)).to(team.device)
     trainee.trains_mtp, trainee.shares_prefix = args.mtp, args.shared
     optimizers = make_optimizers(trainee, args.lr)
-    state = _resume(args, team, trainee, optimizers)
+    average = Average(trainee, args.average) if args.average else None
+    state = _resume(args, team, trainee, optimizers, average)
     if args.compile:
         _compile(trainee, args.graphs)
     size = sum(p.numel() for p in trainee.model.parameters()) / 1e6
@@ -57,13 +60,15 @@ def train(team: Team, args: argparse.Namespace) -> None:
         else "no word list (apt-get install wamerican)"
     )
     _say(team, f"{size:.2f} M parameters, {team.size} processes, unit {state['unit']}, {words}")
-    _train(args, team, trainee, optimizers, state)
+    _train(args, team, trainee, optimizers, state, average)
     state["unit"] += 1
     if team.rank == 0:
-        _save(args, trainee, optimizers, state, graphs=True)
+        _save(args, trainee, optimizers, state, average, graphs=True)
 
 
-def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
+def _train(
+    args, team: Team, trainee: Trainee, optimizers, state: dict, average: Average | None = None
+) -> None:
     lesson = Value("d", max(args.ahead, state["seconds"] / (60 * args.of)))
     seed = 1000 * (args.seed + state["unit"]) + team.rank
     thoughts = "thoughts" not in args.without
@@ -85,7 +90,7 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
             if state["seconds"] - spent >= 60 * args.minutes:
                 break
             if team.rank == 0 and time.time() - saved >= 60 * args.save_every:
-                _save(args, trainee, optimizers, state)
+                _save(args, trainee, optimizers, state, average)
                 saved = time.time()
         lr = schedule(progress, state["step"], args.decay_from)
         if args.profile and state["step"] - first == PROFILED_STEPS.start:
@@ -95,10 +100,12 @@ def _train(args, team: Team, trainee: Trainee, optimizers, state: dict) -> None:
         waited = torch.tensor(time.perf_counter() - asked)
         measured = _step(team, trainee, compute, optimizers, arrays, lr) | {"waited": waited}
         state["step"] += 1
+        if average:
+            average.add()
         log.add(state, lr, measured, args.pages * team.size)
         if state["step"] % args.check_every == 0:
-            log.check(state, _check(team, compute, checks))
-    log.check(state, _check(team, compute, checks))
+            _check_all(log, team, compute, checks, state, average)
+    _check_all(log, team, compute, checks, state, average)
 
 
 def _computing(args, team: Team, trainee: Trainee) -> Compute:
@@ -130,6 +137,13 @@ def _step(
     for optimizer in optimizers:
         optimizer.step()
     return measured
+
+
+def _check_all(log: "Log", team: Team, compute: Compute, checks: list[dict], state: dict, average) -> None:
+    log.check(state, _check(team, compute, checks))
+    if average:
+        with average.worn():
+            log.check(state, _check(team, compute, checks), "averaged")
 
 
 def _check(team: Team, compute: Compute, checks: list[dict]) -> dict[str, float]:
@@ -171,13 +185,15 @@ def _compile(trainee: Trainee, graphs: Path | None) -> None:
     trainee.branch_layer = torch.compile(branch_layer, dynamic=False)
 
 
-def _resume(args, team: Team, trainee: Trainee, optimizers) -> dict[str, Any]:
+def _resume(args, team: Team, trainee: Trainee, optimizers, average: Average | None = None) -> dict[str, Any]:
     for folder in (args.out, args.state):
         folder.mkdir(parents=True, exist_ok=True)
     path = args.state / "state.pt"
     if not path.exists():
         if args.init:
             load_checkpoint(args.init, trainee)
+        if average:
+            average.load({"steps": 0, "values": list(trainee.parameters())})
         return {"shape": args.shape, "unit": 0, "step": 0, "seconds": 0.0}
     saved = torch.load(path, map_location=team.device, weights_only=True)
     if saved["progress"]["shape"] != args.shape:
@@ -187,18 +203,25 @@ def _resume(args, team: Team, trainee: Trainee, optimizers) -> dict[str, Any]:
     trainee.load_state_dict(saved["trainee"])
     for optimizer, values in zip(optimizers, saved["optimizers"], strict=True):
         optimizer.load_state_dict(values)
+    if average:
+        average.load(saved.get("average") or {"steps": 0, "values": list(trainee.parameters())})
     return saved["progress"]
 
 
-def _save(args, trainee: Trainee, optimizers, state: dict, graphs: bool = False) -> None:
+def _save(
+    args, trainee: Trainee, optimizers, state: dict, average: Average | None = None, graphs: bool = False
+) -> None:
+    """The averages come home where they are kept; the next unit goes on from the weights themselves."""
     saved = {
         "trainee": trainee.state_dict(),
         "optimizers": [o.state_dict() for o in optimizers],
         "progress": state,
+        "average": average.state() if average else None,
     }
     torch.save(saved, args.state / "state.tmp")
     (args.state / "state.tmp").rename(args.state / "state.pt")
-    save_shards(trainee, args.out)
+    with average.worn() if average else nullcontext():
+        save_shards(trainee, args.out)
     if args.compile and graphs and (artifacts := torch.compiler.save_cache_artifacts()):
         (args.out / "graphs.xz").write_bytes(lzma.compress(artifacts[0], preset=1))
 
@@ -222,9 +245,9 @@ class Log:
         self.write(row)
         self.window, self.last = [], time.time()
 
-    def check(self, state: dict, measures: dict[str, float]) -> None:
+    def check(self, state: dict, measures: dict[str, float], name: str = "held_out") -> None:
         row = {"step": state["step"], "seconds": round(state["seconds"], 1)}
-        self.write(row | {"held_out": {k: round(v, 4) for k, v in measures.items()}})
+        self.write(row | {name: {k: round(v, 4) for k, v in measures.items()}})
         self.last = time.time()
 
     def write(self, row: dict) -> None:
@@ -268,6 +291,7 @@ def _arguments() -> argparse.Namespace:
     add("--graphs", type=Path, help="graphs.xz of an earlier unit on the same kind of machine")
     add("--lr", type=float, default=0.7, help="factor on the optimizers' base rates")
     add("--decay-from", type=float, default=0.5, help="share of the whole training from which the rate falls")
+    add("--average", type=float, default=0.0, help="0.998: what comes home is averaged over some 500 steps")
     add("--mtp", action=argparse.BooleanOptionalAction, default=True, help="train the MTP head too")
     add(
         "--shared",
