@@ -15,7 +15,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from PIL import Image
+from playwright.async_api import Error as PlaywrightError
 
+from ..errors import BrowserError
 from ..vision.screen import joined, moved, share
 from .settle import Traffic
 from .world import World
@@ -24,6 +26,8 @@ FIRST_S, STEP_S = 0.02, 0.05
 ENOUGH_S = 0.2
 PICTURES = 3
 SPOT = 0.02  # of the screen: 140 x 140 of 1280 x 800 pixels
+
+_GONE = PlaywrightError, BrowserError, TimeoutError  # of pages that left or hang: `settle` has the say then
 
 Capture = Callable[[], Awaitable[bytes]]
 Told = dict[str, Any]
@@ -115,8 +119,10 @@ async def watched(world: World, traffic: Traffic, capture: Capture) -> AsyncIter
     """Watch a page while it is waited for."""
     watch = Watch(world, traffic, capture)
     watching = asyncio.create_task(watch.run())
-    watching.add_done_callback(lambda it: it.cancelled() or it.exception())  # the page may go
     try:
         yield watch
     finally:
         watching.cancel()
+        await asyncio.wait([watching])
+    if not watching.cancelled() and (error := watching.exception()) and not isinstance(error, _GONE):
+        raise error

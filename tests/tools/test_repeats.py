@@ -3,8 +3,14 @@
 Patience is made so long here that nothing but the page's own end, or being let go, ends a wait well.
 """
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
+from saccade.errors import BrowserError
 from saccade.tools import Browser, observe, parse_action, repeats, session, settle, world
 from saccade.tools.world import page_file
 
@@ -199,3 +205,28 @@ async def test_only_a_look_before_any_action_lets_go(
             await browser.page.mouse.click(50, 50)
         await browser.observe()
     assert not watches
+
+
+async def watch_that_fails(error: Exception) -> None:
+    asked = asyncio.Event()
+
+    async def ask(_: str) -> None:
+        asked.set()
+        raise error
+
+    nothing: Any = None
+    world: Any = SimpleNamespace(ask=ask)
+    async with repeats.watched(world, nothing, nothing):
+        await asked.wait()
+
+
+async def test_a_fault_of_the_watch_is_told():
+    with pytest.raises(ZeroDivisionError):
+        await watch_that_fails(ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    "error", [PlaywrightError("closed"), BrowserError("hangs"), TimeoutError()], ids=repr
+)
+async def test_a_page_that_left_is_no_fault_of_the_watch(error):
+    await watch_that_fails(error)
