@@ -33,6 +33,10 @@ class Average:
     def state(self) -> dict[str, int | list[Tensor]]:
         return {"steps": self.steps, "values": self.values}
 
+    def restart(self) -> None:
+        """From the parameters as they are now."""
+        self.load({"steps": 0, "values": self.parameters})
+
     @torch.no_grad()
     def load(self, state: dict) -> None:
         self.steps = state["steps"]

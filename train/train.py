@@ -193,7 +193,7 @@ def _resume(args, team: Team, trainee: Trainee, optimizers, average: Average | N
         if args.init:
             load_checkpoint(args.init, trainee)
         if average:
-            average.load({"steps": 0, "values": list(trainee.parameters())})
+            average.restart()
         return {"shape": args.shape, "unit": 0, "step": 0, "seconds": 0.0}
     saved = torch.load(path, map_location=team.device, weights_only=True)
     if saved["progress"]["shape"] != args.shape:
@@ -204,7 +204,7 @@ def _resume(args, team: Team, trainee: Trainee, optimizers, average: Average | N
     for optimizer, values in zip(optimizers, saved["optimizers"], strict=True):
         optimizer.load_state_dict(values)
     if average:
-        average.load(saved.get("average") or {"steps": 0, "values": list(trainee.parameters())})
+        average.load(saved["average"]) if saved.get("average") else average.restart()
     return saved["progress"]
 
 
