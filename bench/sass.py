@@ -114,7 +114,7 @@ def kernels(quick: bool) -> list[Kernel]:
     constant, multiples of 16 are told), with a state kept on the way and without."""
     from saccade.model.kernels import delta_prompt as tiles
 
-    found = []
+    found, staged = [], {"num_stages": tiles.STAGES}
     for key_dim, value_dim in product(tiles.DIMS, tiles.DIMS):
         if quick and min(key_dim, value_dim) < max(tiles.DIMS):
             continue
@@ -127,10 +127,10 @@ def kernels(quick: bool) -> list[Kernel]:
             in_walk, told = {k: v for k, v in one.items() if k != "N"}, tuple(n for n in aligned if n != "N")
             found += [
                 Kernel("_solve", {**sizes, **one}, aligned, {}),
-                Kernel("_walk", {**carried, **in_walk, "p_count": None}, told, {"num_stages": 3}),
-                Kernel("_walk", {**carried, **in_walk}, told, {"num_stages": 3}),
+                Kernel("_walk", {**carried, **in_walk, "p_count": None}, told, staged),
+                Kernel("_walk", {**carried, **in_walk}, told, staged),
                 Kernel("_read", {**read, **one}, aligned, {}),
-                Kernel("_keep", {**carried, **one}, aligned, {"num_stages": 3}),
+                Kernel("_keep", {**carried, **one}, aligned, staged),
             ]
     return found
 

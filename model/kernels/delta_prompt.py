@@ -21,6 +21,7 @@ from .delta_chunks import LEVELS, C, join, place
 
 INTERPRETED = knobs.runtime.interpret  # which has no bf16 product
 CARRIED = 32  # value dims that one program of `_walk` carries
+STAGES = 3  # of its loop
 READ = 128  # value dims that one program of `_read` writes
 DIMS = (
     64,
@@ -206,7 +207,7 @@ def delta_rule(
     of_q, of_k, of_v = (x.stride()[:3] for x in (q, k, v))
     known: Any = (tokens, heads, chunks)
     of_both: Any = (*of_q, *of_k, key_dim**-0.5)
-    carried = dict(sizes, BLOCK_V=min(value_dim, CARRIED), num_stages=3)
+    carried = dict(sizes, BLOCK_V=min(value_dim, CARRIED), num_stages=STAGES)
     read = dict(sizes, BLOCK_V=min(value_dim, READ))
     stretches = batch * heads, value_dim // carried["BLOCK_V"]
     _solve[(batch * heads * chunks,)](k, v, g, beta, u, w, total, unit, *known, *of_k, *of_v, **sizes)

@@ -33,6 +33,7 @@ def _conv(p_x, p_window, p_w, p_y, T, C, TAPS: tl.constexpr, BLOCK_T: tl.constex
         b_x = tl.load(p_x + o_from[:, None] * C + o_c[None, :], inside, 0.0)
         b_w = tl.load(p_w + o_c * TAPS + tap, in_c, 0.0).to(tl.float32)
         b_sum += b_x.to(tl.float32) * b_w[None, :]
+    tl.static_assert(BLOCK_T >= TAPS - 1)  # so only the first program sees columns before
     if tl.program_id(1) == 0:
         for tap in tl.static_range(TAPS - 1):
             o_from = o_t + tap
