@@ -28,6 +28,7 @@ from .shape import Shape
 
 CHARACTERS = 95  # nothing, and printable ASCII
 BALANCE = 0.01  # weight of the router's load-balancing loss
+OUTPUTS = ("o_proj.weight", "out_proj.weight", "down_proj", "down_proj.weight")  # of a layer
 BELL = 6.0  # width, in thousandths of the screen, of what counts as nearly the right number
 
 
@@ -79,7 +80,7 @@ class Trainee(nn.Module):
         states, visual, cache = self.see(batch.images)
         ids = batch.ids.flatten(0, 1)
         positions = self.branch_positions(ids)
-        looking = cache.layers[self.shape.attention_at[-1]]
+        looking = cache.layers[self.shape.looks_at]
         assert isinstance(looking, AttentionState)
         keys = looking.keys[:, 0, self.first : self.first + self.shape.cells]
         hidden, before = self.decode_branches(ids, positions, cache, batch.ids.shape[1])
@@ -126,14 +127,14 @@ class Trainee(nn.Module):
         self, ids: Tensor, positions: Tensor, cache: HybridCache, n: int
     ) -> tuple[Tensor, Tensor]:
         """Hidden states [B * N, T, D] of n branches on each sequence of `cache`, as `VisionLanguageModel.forward` gives
-        them, and the states before the last attention layer. `shares_prefix` False copies the prefix's keys."""
+        them, and the states before the layer that looks. `shares_prefix` False copies the prefix's keys."""
         decoder = self.model.language_model
         x, shared = decoder.embed_tokens(ids), self.shares_prefix
         states = [None if shared and isinstance(state, AttentionState) else state for state in cache.layers]
         branched = HybridCache(states, cache.length).expand(n).layers
         rotary, before = decoder.rotary(positions), x
         for i, (layer, prefix) in enumerate(zip(decoder.layers, cache.layers, strict=True)):
-            before = x if i == self.shape.attention_at[-1] else before
+            before = x if i == self.shape.looks_at else before
             assert isinstance(layer, DecoderLayer)
             if shared and isinstance(prefix, AttentionState):
                 x = self.branch_layer(layer, x, rotary, prefix)
@@ -142,9 +143,9 @@ class Trainee(nn.Module):
         return decoder.norm(x), before
 
     def _look_loss(self, state: Tensor, position: Tensor, keys: Tensor, batch: Batch) -> Tensor:
-        """The first heads of the last attention layer must look at the target while x and y are written: what they
+        """The first heads of one attention layer must look at the target while x and y are written: what they
         read there, the rest only has to say. state [B, N, D], keys [B, P, head_dim] of the first key head."""
-        layer = self.model.language_model.layers[self.shape.attention_at[-1]]
+        layer = self.model.language_model.layers[self.shape.looks_at]
         assert isinstance(layer, DecoderLayer)
         cos, sin = self.model.language_model.rotary(position.expand(3, -1, -1))
         query, _ = layer.self_attn._queries(layer.input_layernorm(state))
@@ -295,7 +296,5 @@ def _initialise(model: VisionLanguageModel) -> None:
     for name, p in model.named_parameters():
         if "embed_tokens" in name or "pos_embed" in name:
             nn.init.normal_(p, std=0.02)
-        elif name.endswith(
-            ("o_proj.weight", "out_proj.weight", "down_proj", "down_proj.weight", "linear_fc2.weight")
-        ):
+        elif name.endswith((*OUTPUTS, "linear_fc2.weight")):
             p.data.mul_(0.3)

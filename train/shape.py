@@ -17,15 +17,21 @@ CONTROL_NAMES = ("im_start", "im_end", "vision_start", "vision_end", "image_pad"
 
 @dataclass(frozen=True)
 class Shape:
-    """`attention_at`: the decoder layers that are full attention, one in four. Not the last: a layer that finds the
-    target leaves later ones the work of saying where it is. `deepstack`: two taps of the encoder into the decoder."""
+    """`attention_at`: the decoder layers that are full attention, one in four. `looks`: which of these looks at the
+    target while it is said where that is. Not in the last layer: one that finds the target leaves later ones the work
+    of saying it. `deepstack`: two taps of the encoder into the decoder."""
 
     patch: int
     hidden: int = 256
     vision_depth: int = 6
     decoder_depth: int = 8
     attention_at: tuple[int, ...] = (2, 6)
+    looks: int = -1
     deepstack: bool = True
+
+    @property
+    def looks_at(self) -> int:
+        return self.attention_at[self.looks]
 
     @property
     def rows(self) -> int:
@@ -127,6 +133,7 @@ SHAPES = {
     "p8": Shape(8),
     "p8-late": Shape(8, attention_at=(3, 7)),  # the first checkpoint
     "p10": Shape(10),
+    "p10-deep": Shape(10, decoder_depth=12, attention_at=(2, 6, 10), looks=1),  # p10, grown
     "p12": Shape(12),
     "p12-wide": Shape(12, hidden=384),
     "trial": Shape(

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from .model import Trainee
+from .model import OUTPUTS, Trainee
 from .tokenizer import make_tokenizer
 
 SHARD_BYTES = 15 << 20
@@ -46,8 +46,9 @@ def load_checkpoint(folder: Path, trainee: Trainee) -> None:
     """Start from a checkpoint in the official layout and the heads beside this file, whatever its shape was.
 
     A vocabulary that has grown keeps its old rows, matched by text; a new token starts as the mean of what spelled
-    it before. Layers are matched by kind, in order. Patches of another size are resampled. What fits nowhere starts
-    fresh.
+    it before. Layers are matched by kind, in order; further ones start as the last of their kind but add nothing to the
+    stream yet, so that a deeper network begins as the one it grew from. Patches of another size are resampled. What fits
+    nowhere starts fresh.
     """
     stored = {
         k if k.startswith("model.") else f"model.{k}": v
@@ -78,26 +79,32 @@ def _match_rows(rows: Tensor, ours: Tensor, before: Tokenizer) -> Tensor:
 
 
 def _by_kind(weights: dict[str, Tensor], trainee: Trainee) -> dict[str, Tensor]:
-    """Renumbers the decoder's layers: the nth DeltaNet layer stays the nth DeltaNet layer, and so for attention."""
+    """Renumbers the decoder's layers: the nth DeltaNet layer stays the nth DeltaNet layer, and so for attention. Where
+    ours are more, the further ones copy the last."""
     found = {
         int(m[2]): "self_attn" in name
         for name in weights
         if (m := LAYER.fullmatch(name)) and ("self_attn" in name or "linear_attn" in name)
     }
     ours = [i in trainee.shape.attention_at for i in range(trainee.shape.decoder_depth)]
-    place = {
-        old: new
-        for kind in (False, True)
-        for old, new in zip(
-            (i for i in sorted(found) if found[i] is kind),
-            (i for i, k in enumerate(ours) if k is kind),
-            strict=False,
-        )
-    }
+    place: dict[int, list[int]] = {}
+    grown: set[int] = set()
+    for kind in (False, True):
+        before = [i for i in sorted(found) if found[i] is kind]
+        after = [i for i, is_attention in enumerate(ours) if is_attention is kind]
+        for old, new in zip(before, after, strict=False):
+            place.setdefault(old, []).append(new)
+        more = after[len(before) :]
+        for old, new in zip(before[-len(more) :] if more else [], more, strict=False):
+            place[old].append(new)
+            grown.add(new)
     moved = {}
     for name, tensor in weights.items():
         layer = LAYER.fullmatch(name)
-        if layer and int(layer[2]) not in place:
+        if not layer:
+            moved[name] = tensor
             continue
-        moved[f"{layer[1]}{place[int(layer[2])]}{layer[3]}" if layer else name] = tensor
+        for new in place.get(int(layer[2]), []):
+            silent = new in grown and name.endswith(OUTPUTS)
+            moved[f"{layer[1]}{new}{layer[3]}"] = torch.zeros_like(tensor) if silent else tensor
     return moved

@@ -14,7 +14,7 @@ from train.ablation import last_check, shape_without, table, weights_without
 from train.capture import WARM, Captured
 from train.data import BUCKETS, encode_turn, piece, places, to_device
 from train.export import export
-from train.model import Trainee, cells_in, patchify, soft_number
+from train.model import OUTPUTS, Trainee, cells_in, patchify, soft_number
 from train.optim import make_optimizers, orthogonalise, schedule
 from train.render import Renderer, Scene
 from train.shape import SHAPES, Shape
@@ -207,6 +207,30 @@ def test_what_was_trained_is_exported_and_trained_on_in_another_shape(trainee, t
         for key, tensor in after[new].state_dict().items():
             torch.testing.assert_close(tensor, expected[key].bfloat16().float())
     assert again.model.visual.patch_embed.proj.weight.shape[-1] == 24  # type: ignore[union-attr]
+
+
+def test_a_deeper_network_begins_as_the_one_it_grew_from(scene, trainee, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.export.HEADS", tmp_path / "heads.safetensors")
+    monkeypatch.setattr("train.weights.HEADS", tmp_path / "heads.safetensors")
+    save_shards(trainee, tmp_path)
+    export(tmp_path, SMALL, tmp_path / "checkpoint")
+    same, grown = (
+        Trainee(make_tokenizer(), shape)
+        for shape in (SMALL, replace(SMALL, decoder_depth=8, attention_at=(2, 6), looks=0))
+    )
+    for each in (same, grown):
+        load_checkpoint(tmp_path / "checkpoint", each)
+    batch = one_batch(scene, 3)
+    with torch.no_grad():
+        (before, _), (after, _) = same(batch), grown(batch)
+    for name, loss in before.items():
+        torch.testing.assert_close(after[name], loss, msg=name)
+    copied = dict(same.model.language_model.layers[3].named_parameters())
+    for name, p in grown.model.language_model.layers[7].named_parameters():
+        torch.testing.assert_close(p, torch.zeros_like(p) if name.endswith(OUTPUTS) else copied[name])
+    sum(grown(batch)[0].values()).backward()
+    for name, p in grown.model.language_model.layers[6].named_parameters():
+        assert not name.endswith(OUTPUTS) or (p.grad is not None and p.grad.any()), name
 
 
 def meet(team: Team, folder) -> None:
