@@ -1,8 +1,9 @@
 """MiniWoB++ through the product's own browser: `saccade eval miniwob --model builtin`.
 
 The pages come from the `miniwob` package of PyPI, fetched on first use. An episode is a page, a seed and at
-most ten steps; BrowserGym's rule counts a raw reward above 0, the strict rule at least 1. By default only the
-development tasks are played: the others are a test set, to be looked at once and not before.
+most ten steps; BrowserGym's rule counts a raw reward above 0, the strict rule at least 1. As there, the page is shown
+1.4 times as large, without what is for people who play: points, time, and the wish, which the agent is told. By
+default only the development tasks are played: the others are a test set, to be looked at once and not before.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.async_api import Page
 from saccade.agent import Agent
 from saccade.agent.protocol import ChatModel
 from saccade.errors import InputError
@@ -31,12 +33,21 @@ DEVELOPMENT: tuple[str, ...] = (
 )  # fmt: skip
 MOST_STEPS = 10
 VIEWPORT = (480, 360)
-BEGIN = """seed => {
+SHOWN = """
+#reward-display, #click-canvas, #sync-task-cover { display: none !important }
+#query { color: transparent !important }
+#query * { visibility: hidden !important }
+body { transform: scale(1.4); transform-origin: top left }
+"""
+BEGIN = """([seed, shown]) => {
+  document.head.append(Object.assign(document.createElement("style"), {textContent: shown}));
   core.EPISODE_MAX_TIME = 1e9;  // steps are counted, not seconds
   Math.seedrandom(seed);
   core.startEpisodeReal();
-  return core.getUtterance();
+  const wish = core.getUtterance();
+  return wish.utterance ?? wish;
 }"""
+READY = "() => WOB_TASK_READY"
 REWARD = "() => [WOB_DONE_GLOBAL, WOB_RAW_REWARD_GLOBAL]"
 
 
@@ -77,10 +88,17 @@ async def play(
         return await play_all(items, nothing, work, out, parallel, tell)
 
 
+async def begin(page: Page, seed: int) -> str:
+    """Starts the episode on the page; the wish."""
+    task = await page.evaluate(BEGIN, [str(seed), SHOWN])
+    await page.wait_for_function(READY)
+    return task
+
+
 async def play_one(episode: Episode, site: str, model: ChatModel, out: Path) -> Result:
     viewport = model.preferences.viewport or VIEWPORT
     async with Browser(f"{site}/miniwob/{episode.task}.html", viewport) as browser:
-        task = await browser.page.evaluate(BEGIN, str(episode.seed))
+        task = await begin(browser.page, episode.seed)
         folder = fresh(out / f"{episode.task}-{episode.seed}")
         agent = Agent(task, model, browser, until="WOB_DONE_GLOBAL", max_steps=MOST_STEPS, out=folder)
         result = await result_of(agent, task, episode.task, out)

@@ -163,7 +163,7 @@ async def test_a_miniwob_episode(wob, tmp_path):
     """The button is where the same seed puts it again; the page itself gives the reward."""
     with miniwob.serve(wob) as site:
         async with Browser(f"{site}/miniwob/click-test.html", miniwob.VIEWPORT) as browser:
-            await browser.page.evaluate(miniwob.BEGIN, "3")
+            assert "button" in await miniwob.begin(browser.page, 3)
             seen = await browser.observe()
             box = await browser.page.locator("#subbtn").bounding_box()
             assert box
