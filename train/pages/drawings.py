@@ -39,7 +39,7 @@ def swatches(b: Builder) -> str:
 
 
 def colored_buttons(b: Builder) -> str:
-    colors, made = b.rng.sample(list(COLORS), b.rng.randint(2, 4)), ""
+    colors, made = b.rng.sample([c for c in COLORS if c != "white"], b.rng.randint(2, 4)), ""
     for name, color in zip(b.distinct(b.words.command, len(colors)), colors, strict=False):
         mark = b.add("button", name, traits={"color": color})
         made += f'<button class="btn" style="background:{shade(color, b.rng)};color:{ink_on(color)};border:0" {mark}>{esc(name)}</button>'
@@ -52,7 +52,7 @@ def shapes(b: Builder) -> str:
     signs = [f"letter {c}" for c in "ABDEGHKMNPRSTUXZ"] + [f"number {n}" for n in range(2, 10)]
     kinds = b.rng.sample(SHAPES, b.rng.randint(1, 4)) + (b.rng.sample(signs, 2) if b.chance(0.25) else [])
     cell, sized = 50, b.chance(0.6)
-    colors = b.rng.sample([c for c in COLORS if c != "gray"], b.rng.randint(1, 5))
+    colors = b.rng.sample([c for c in COLORS if c not in ("gray", "white")], b.rng.randint(1, 5))
     places = b.rng.sample(range(columns * rows), b.rng.randint(2, min(10, columns * rows)))
     made, marks, found = "", [], []
     for place in places:
