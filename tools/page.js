@@ -4,7 +4,12 @@
 //    somebody opens one until it loses the focus, it is a base-select, which the page draws itself.
 (() => {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(":root { caret-animation: manual } ::picker(select) { appearance: base-select }");
+  sheet.replaceSync(`:root { caret-animation: manual } ::picker(select) { appearance: base-select }
+    @layer {
+      ::picker(select) { border: 1px solid #888; border-radius: 4px; box-shadow: 0 2px 8px rgb(0 0 0 / .3) }
+      select:not([multiple]) option { padding: 2px 9px; min-block-size: 0 }
+      select:not([multiple]) option:not(:checked)::checkmark { display: none }
+    }`);
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   if (!CSS.supports("appearance", "base-select")) return;
 
