@@ -104,18 +104,24 @@ def drop_down(
         f"<option{' selected' if o == chosen else ''}>{esc(o)}</option>"
         for o in {chosen: 0, **dict.fromkeys(names)}
     )
-    entries, pop = [], ""
+    entries, body = [], f"<select {mark}>{shown}</select>"
     if is_open:
-        rows = []
+        rows = "" if chosen in names else f"<a>✓ {esc(chosen)}</a>"
         for option in names:
-            rows.append(
-                f"<a {b.add('option', option, context=name)}>{'✓ ' if option == chosen else ''}{esc(option)}</a>"
-            )
+            rows += f"<a {b.add('option', option, context=name)}>{'✓ ' if option == chosen else ''}{esc(option)}</a>"
             entries.append(b.last)
-        pop = f'<div class="pop" style="min-width:{b.rng.randint(90, 170)}px">{"".join(rows)}</div>'
+        body = _opened(b, body, rows)
     b.widgets.append(Select(box, names, entries))
     style = b.rng.choice(["", "", "stack"])
-    return f'<div class="field {style}"><label>{esc(name)}</label> <select {mark}>{shown}</select>{pop}</div>'
+    return f'<div class="field {style}"><label>{esc(name)}</label> {body}</div>'
+
+
+def _opened(b: Builder, box: str, rows: str) -> str:
+    """Below the box or above it, most often as `saccade.tools` has the browser draw it, else in a library's way."""
+    side = "bottom" if b.chance(0.3) else "top"
+    plain = "background:#fff;color:#000;border-color:#888;border-radius:4px" if b.chance(0.6) else ""
+    width = "100%" if plain else f"{b.rng.randint(90, 170)}px"
+    return f'<span class="opened">{box}<div class="pop" style="left:0;{side}:100%;min-width:{width};{plain}">{rows}</div></span>'
 
 
 def ticks(b: Builder, kind: str, names: list[str], is_inline: bool, group_name: str = "") -> str:

@@ -176,6 +176,7 @@ def theme_css(t: Theme, b: Builder, scope: str) -> str:
 & .over{{position:absolute;inset:0;background:rgb(0 0 0/{rng.choice([0.25, 0.45, 0.6])});display:grid;place-items:center;z-index:9}}
 & .pop{{position:absolute;z-index:5;background:{t.panel};border:1px solid {t.edge};border-radius:{min(t.radius, 6)}px;
   box-shadow:0 2px 8px rgb(0 0 0/.3);color:{t.ink}}}& .pop>*{{display:block;padding:2px 9px;white-space:nowrap}}
+& .opened{{position:relative;display:inline-block}}& .opened select{{background-color:color-mix(in lab,currentColor 20%,transparent)}}
 & .badge{{background:{t.accent};color:#fff;border-radius:9px;padding:0 5px;font-size:.8em}}
 {_widget_css(t, rng)}}}"""
 
