@@ -194,8 +194,10 @@ async def test_pickers_stay_closed(shared: Browser, site: Site) -> None:
 
 async def test_pdf_files_are_shown(shared: Browser, site: Site) -> None:
     site.pages["/paper.pdf"] = PDF
-    await act(shared, "goto", url=site.url + "/paper.pdf")
+    effect = await act(shared, "goto", url=site.url + "/paper.pdf")
+    assert effect.error is None  # a browser without a viewer calls it a download
     seen = await shared.observe()
+    assert seen.url.endswith("/paper.pdf")
     pixels = seen.image.convert("L").histogram()
     assert sum(pixels[250:]) > 20_000, "no white sheet"
     assert sum(pixels[:10]) > 50, "no letters"
