@@ -45,7 +45,7 @@ def draw_theme(b: Builder) -> Theme:
     rng = b.rng
     hue, dark, plain = rng.randint(0, 359), b.chance(0.14), b.chance(0.5)
     ground = f"hsl({rng.randint(0, 359)} {0 if plain else rng.randint(10, 40)}% "
-    size = rng.choices([10, 11, 12, 13, 14, 15, 16], [1, 2, 4, 5, 5, 3, 2])[0]
+    size = rng.choices([10, 11, 12, 13, 14, 15, 16, 17, 18, 20], [1, 2, 4, 5, 5, 3, 4, 1, 2, 1])[0]
     theme = Theme(
         accent=f"hsl({hue} {rng.randint(45, 95)}% {rng.randint(28, 48)}%)",
         back=ground + (f"{rng.randint(8, 18)}%)" if dark else f"{100 if plain else rng.randint(92, 99)}%)"),
@@ -66,7 +66,7 @@ def draw_theme(b: Builder) -> Theme:
         shadow=rng.choice(["none"] * 3 + ["0 1px 3px rgb(0 0 0/.3)", "0 3px 8px rgb(0 0 0/.2)"]),
         underline=b.chance(0.33),
         upper=False,
-        zoom=rng.choice([1] * 7 + ([0.8, 0.9] if size > 12 else [1.25, 1.5] if size < 12 else [1.1, 1.25])),
+        zoom=rng.choice([1] * 7 + ([0.8, 0.9, 1.25] if size > 12 else [1.25, 1.5] if size < 12 else [1.1, 1.25, 1.5])),
     )
     if b.chance(0.45):
         rng.choice(SCHOOLS)(theme, rng)
