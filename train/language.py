@@ -8,13 +8,14 @@ import functools
 import random
 import re
 
+from .colloquial import COLLOQUIAL
 from .manner import AFTER, BEFORE, COUNTS, FRAMES, IMPERATIVES, ORDERS
 from .phrasebook import BOOK, CLOSERS, FORM, JOINS, NOUNS, OPENERS, ORDINALS, PAIR, STRANGE, WITH
 from .words import is_held_out, word_list
 
 QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "“{}”"]
 GOES = ("link", "tab", "page", "menu", "section")  # people go to them as often as they click them
-STRANGE_SHARE = 0.2  # of phrasings whose intent has some
+STRANGE_SHARE, COLLOQUIAL_SHARE = 0.2, 0.35  # of phrasings whose intent has some
 Template = tuple[str | tuple[str, ...], ...]
 
 
@@ -45,7 +46,10 @@ class Phrases:
         train, unseen = BOOK[intent]
         if not self.held_out and intent in STRANGE and self.rng.random() < STRANGE_SHARE:
             return self.fill(STRANGE[intent], v=self.rng.choice(strange_verbs()), **parts)
-        return self.fill(unseen if self.held_out and self.rng.random() < 0.35 else train, **parts)
+        if self.held_out and self.rng.random() < 0.35:
+            return self.fill(unseen, **parts)
+        more = COLLOQUIAL.get(intent) if self.rng.random() < COLLOQUIAL_SHARE else None
+        return self.fill(more or train, **parts)
 
     def fill(self, templates: list[str], **parts: str) -> str:
         """One of the templates, its choices made, its parts filled in; now and then a slip in its own words."""

@@ -4,13 +4,16 @@ A wish is the text of a clause. Most frames need one that begins with a verb ("c
 """
 
 IMPERATIVES = frozenset(
-    """access activate add adjust apply append arrange bring buy change check choose clear click close collapse complete
-    confirm copy correct count create cross deactivate delete deselect disable discard dismiss display do drag drop edit empty
-    enable ensure enter erase exclude expand export fill find finish fix fold follow give go hide hit hover input insert
-    jump key left-click let list load locate log look make mark move name note open opt order pay perform pick place point
-    press proceed provide publish pull push put query rank read register reload remove rename reopen replace return reveal
-    right-click rotate run save scroll search see select send set show sign slide sort start state strike submit supply switch
-    take tap tell tick trash turn type uncheck unfold unmark unselect untick update use view visit write""".split()
+    """access activate add adjust aim answer append apply arrange assign attach bring buy change check choose clear click
+    close collapse complete confirm copy correct count create cross deactivate delete deselect disable discard dismiss
+    display ditch do drag drop dump edit empty enable engage ensure enter erase exclude expand export feed fill find
+    finish fire fix flick flip fold follow free get give go guide hammer hand have hide hit hold hop hover hunt input
+    insert invoke jab jump keep key launch leaf leave left-click let list load locate log look make mark move name note
+    nudge open opt order park pass pay pencil perform pick ping place plug point poke press proceed prod provide publish
+    pull punch push put query rank reach read register reload remove rename reopen replace return reveal rid right-click
+    rotate run save scribble scroll search see select send set shift show sign skip slide slot sort start state steer
+    step stick strike stuff submit supply swap switch take tap tell throw thumb tick toggle touch track trash tuck turn
+    type uncheck uncover unfold unmark unroll unselect untick update use view visit write""".split()
 )
 # Frames for a wish that begins with a verb: for training, and for the held-out split alone.
 FRAMES = (

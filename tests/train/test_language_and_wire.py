@@ -10,6 +10,7 @@ from saccade.agent.memory import snapshot_text as agents_text
 from saccade.model.calls import parse_reply
 from saccade.tools import computer_use_schema, parse_action
 
+from train.colloquial import COLLOQUIAL
 from train.language import parse
 from train.phrasebook import BOOK, STRANGE
 from train.render import Renderer
@@ -48,7 +49,7 @@ def test_calls_survive_the_wire(call):
 def test_deeds_are_told_as_the_agent_tells_them():
     """A history without thoughts has the very lines that the product writes for such steps."""
     renderer, told = Renderer(8, SHAPES["trial"]), Counter()
-    scenes = [scene for start in (0, 8, 16) for scene in renderer.render(list(range(start, start + 8)))]
+    scenes = [scene for start in range(0, 40, 8) for scene in renderer.render(list(range(start, start + 8)))]
     for seed, scene in enumerate(scenes):
         see = TaskWriter(scene, random.Random(seed), "train").see
         writer = TaskWriter(scene, random.Random(seed), "train")
@@ -108,3 +109,8 @@ def test_a_strange_verb_makes_no_phrasing_that_training_must_not_see(intent):
         like = re.compile(re.escape(said).replace(re.escape("{v}"), r"[\w-]+"), re.IGNORECASE)
         unseen = [h for h in held_out if like.fullmatch(h)]
         assert not unseen or any(like.fullmatch(t) for t in train), (said, unseen)
+
+
+@pytest.mark.parametrize("intent", sorted(COLLOQUIAL))
+def test_colloquial_phrasings_are_not_those_that_training_must_not_see(intent):
+    assert not every(COLLOQUIAL[intent]) & every(BOOK[intent][1])

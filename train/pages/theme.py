@@ -66,7 +66,9 @@ def draw_theme(b: Builder) -> Theme:
         shadow=rng.choice(["none"] * 3 + ["0 1px 3px rgb(0 0 0/.3)", "0 3px 8px rgb(0 0 0/.2)"]),
         underline=b.chance(0.33),
         upper=False,
-        zoom=rng.choice([1] * 7 + ([0.8, 0.9, 1.25] if size > 12 else [1.25, 1.5] if size < 12 else [1.1, 1.25, 1.5])),
+        zoom=rng.choice(
+            [1] * 7 + ([0.8, 0.9, 1.25] if size > 12 else [1.25, 1.5] if size < 12 else [1.1, 1.25, 1.5])
+        ),
     )
     if b.chance(0.45):
         rng.choice(SCHOOLS)(theme, rng)
