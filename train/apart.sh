@@ -2,7 +2,8 @@
 # Training where a command may run for minutes only: it goes on in a session of its own.
 #   bash train/apart.sh start WORK ARGS...     WORK/parts has the pieces of pack_chromium.sh and, as `words`, a word list;
 #                                              ARGS go to train.train; weights, log and graphs come to WORK/out
-#   bash train/apart.sh wait WORK SECONDS      until it has ended, at most so long; shows what it said last
+#   bash train/apart.sh wait WORK SECONDS TO   until it has ended, at most so long; shows what it said last, and copies what
+#                                              is saved by then to the folder TO: the machine may be gone the next time
 # A folder that is emptied between commands is no place for WORK.
 set -euo pipefail
 command=$1 work=$2
@@ -26,6 +27,7 @@ case $command in
     end=$((SECONDS + $1))
     while [ $SECONDS -lt $end ] && alive; do sleep 1; done
     grep -v -i dynamo "$work/log" | tail -n 12 | cut -c1-300 || true
+    if [ -n "${2:-}" ]; then find "$work/out" -type f -size -16M -exec cp {} "$2" \;; fi
     if alive; then echo "still training"; else echo "ended"; fi
     ;;
   *)
