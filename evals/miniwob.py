@@ -1,9 +1,10 @@
 """MiniWoB++ through the product's own browser: `saccade eval miniwob --model builtin`.
 
 The pages come from the `miniwob` package of PyPI, fetched on first use. An episode is a page, a seed and at
-most ten steps; BrowserGym's rule counts a raw reward above 0, the strict rule at least 1. As there, the page is shown
-1.4 times as large, without what is for people who play: points, time, and the wish, which the agent is told. By
-default only the development tasks are played: the others are a test set, to be looked at once and not before.
+most ten steps; BrowserGym's rule counts a raw reward above 0, the strict rule at least 1. As there, the page
+is shown 1.4 times as large, without what is for people who play: points, time, and the wish, which the agent
+is told. By default only the development tasks are played: the others are a test set, to be looked at once and
+not before.
 """
 
 from collections.abc import Sequence

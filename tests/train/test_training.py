@@ -228,7 +228,7 @@ def test_a_deeper_network_begins_as_the_one_it_grew_from(scene, trainee, tmp_pat
     copied = dict(same.model.language_model.layers[3].named_parameters())
     for name, p in grown.model.language_model.layers[7].named_parameters():
         torch.testing.assert_close(p, torch.zeros_like(p) if name.endswith(OUTPUTS) else copied[name])
-    sum(grown(batch)[0].values()).backward()
+    torch.stack(list(grown(batch)[0].values())).sum().backward()
     for name, p in grown.model.language_model.layers[6].named_parameters():
         assert not name.endswith(OUTPUTS) or (p.grad is not None and p.grad.any()), name
 
