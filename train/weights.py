@@ -94,9 +94,9 @@ def _by_kind(weights: dict[str, Tensor], trainee: Trainee) -> dict[str, Tensor]:
         after = [i for i, is_attention in enumerate(ours) if is_attention is kind]
         for old, new in zip(before, after, strict=False):
             place.setdefault(old, []).append(new)
-        more = after[len(before) :]
-        for old, new in zip(before[-len(more) :] if more else [], more, strict=False):
-            place[old].append(new)
+        more = after[len(before) :] if before else []
+        for i, new in enumerate(more):
+            place[before[(i - len(more)) % len(before)]].append(new)
             grown.add(new)
     moved = {}
     for name, tensor in weights.items():

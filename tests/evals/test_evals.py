@@ -164,6 +164,10 @@ async def test_a_miniwob_episode(wob, tmp_path):
     with miniwob.serve(wob) as site:
         async with Browser(f"{site}/miniwob/click-test.html", miniwob.VIEWPORT) as browser:
             assert "button" in await miniwob.begin(browser.page, 3)
+            assert not await browser.page.locator("#reward-display").is_visible()
+            assert await browser.page.evaluate(
+                "document.body.getBoundingClientRect().width / document.body.offsetWidth"
+            ) == pytest.approx(1.4, abs=0.01)
             seen = await browser.observe()
             box = await browser.page.locator("#subbtn").bounding_box()
             assert box

@@ -209,14 +209,18 @@ def test_what_was_trained_is_exported_and_trained_on_in_another_shape(trainee, t
     assert again.model.visual.patch_embed.proj.weight.shape[-1] == 24  # type: ignore[union-attr]
 
 
-def test_a_deeper_network_begins_as_the_one_it_grew_from(scene, trainee, tmp_path, monkeypatch):
+@pytest.mark.parametrize("attention_at", [(2, 6), (2, 6, 10)])
+def test_a_deeper_network_begins_as_the_one_it_grew_from(scene, trainee, tmp_path, monkeypatch, attention_at):
     monkeypatch.setattr("train.export.HEADS", tmp_path / "heads.safetensors")
     monkeypatch.setattr("train.weights.HEADS", tmp_path / "heads.safetensors")
     save_shards(trainee, tmp_path)
     export(tmp_path, SMALL, tmp_path / "checkpoint")
     same, grown = (
         Trainee(make_tokenizer(), shape)
-        for shape in (SMALL, replace(SMALL, decoder_depth=8, attention_at=(2, 6), looks=0))
+        for shape in (
+            SMALL,
+            replace(SMALL, decoder_depth=4 * len(attention_at), attention_at=attention_at, looks=0),
+        )
     )
     for each in (same, grown):
         load_checkpoint(tmp_path / "checkpoint", each)
