@@ -79,3 +79,21 @@ async def test_lists_that_are_always_open_stay_as_they_are(shared: Browser, site
     await open_form(shared, site)
     await shared.execute(parse_action("left_click", {"coordinate": await point(shared, "#rows option")}))
     assert await shared.evaluate("[rows.value, rows.getAttribute('style')]") == ["x", None]
+
+
+@pytest.mark.parametrize(
+    ("style", "height"), [("", (15, 23)), ("<style>option { height: 40px }</style>", (40, 50))]
+)
+async def test_a_list_is_tight_unless_the_page_says_how_it_looks(
+    shared: Browser, site: Site, style: str, height: tuple[int, int]
+) -> None:
+    """The sign of the chosen entry takes no room before the others."""
+    options = "<option>Please choose</option><option id=ivy>Ivy</option>"
+    page = site.page("/tight", f"{style}<select id=it style='font-size:13px'>{options}</select>")
+    async with Browser(page, viewport=(400, 300), share=shared) as browser:
+        await browser.page.click("#it")
+        rows = await browser.evaluate("ivy.getBoundingClientRect().height")
+        assert height[0] <= rows <= height[1]
+        text = "(it => { it.selectNodeContents(ivy); return it.getBoundingClientRect().left })(new Range())"
+        indent = await browser.evaluate(f"{text} - ivy.getBoundingClientRect().left")
+        assert indent < 12
