@@ -148,8 +148,7 @@ def after_forward(model: VisionLanguageModel, token: int, cache: HybridCache, to
 def after_steps(model: VisionLanguageModel, token: int, cache: HybridCache, tokens: int = 4) -> Tensor:
     """The same in a graph, in a cache of the size that the engine would take."""
     capacity = 1 << (cache.length + tokens - 1).bit_length()
-    graphs = DecodeGraphs(model, 1, capacity, chained=True)
-    graphs.cache.load(0, cache)
+    graphs = DecodeGraphs(model, 1, capacity, chained=True, first=cache)
     graphs.cache.counters.copy_(torch.tensor([[token], [cache.length], [cache.length]]))
     for _ in range(tokens):
         logits = graphs.step(1)

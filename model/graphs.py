@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from .cache import HybridCache
 from .stepping import StaticCache, Stepper
 from .vlm import VisionLanguageModel
 
@@ -65,11 +66,18 @@ class DecodeGraphs:
     """Graphs over the first 1, 2, 4, ... rows of one static cache, each captured when it is first wanted.
 
     `chained`: a graph also writes the likeliest tokens into the counters, as those to be fed next, so that
-    any number of steps need nothing from the host.
+    any number of steps need nothing from the host. `first` becomes the first row, and is empty afterwards.
     """
 
-    def __init__(self, model: VisionLanguageModel, rows: int, capacity: int, chained: bool = False):
-        self.model, self.cache = model, StaticCache.empty(model, rows, capacity)
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        rows: int,
+        capacity: int,
+        chained: bool = False,
+        first: HybridCache | None = None,
+    ):
+        self.model, self.cache = model, StaticCache.empty(model, rows, capacity, first)
         self._step, self._chained = Stepper(model), chained
         self._ready: dict[int, Callable[[], Tensor]] = {}
 

@@ -71,7 +71,7 @@ class Seats:
     def _seat(self, group: Many[Sequence]) -> DecodeGraphs:
         graphs, room = self._graphs, self._room(group)
         if graphs is None or room != (graphs.cache.size, graphs.cache.capacity):
-            graphs = self._build(*room)
+            graphs = self._build(*room, group[0])
         for sequence in group:
             if sequence not in self._seated:
                 assert sequence.cache is not None
@@ -86,11 +86,14 @@ class Seats:
         size, capacity = (self._graphs.cache.size, self._graphs.cache.capacity) if self._graphs else (1, 0)
         return max(_power(len(group)), size), max(_power(max(tokens, LEAST_TOKENS)), capacity)
 
-    def _build(self, rows: int, tokens: int) -> DecodeGraphs:
+    def _build(self, rows: int, tokens: int, first: Sequence) -> DecodeGraphs:
         """The old one goes first, for there may not be memory for both."""
         self.leave(tuple(self._seated))
         self._graphs = None
-        self._graphs = DecodeGraphs(self.model, rows, tokens)
+        state, first.cache = first.cache, None
+        assert state is not None
+        self._graphs = DecodeGraphs(self.model, rows, tokens, first=state)
+        self._seated.append(first)
         return self._graphs
 
 

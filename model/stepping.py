@@ -84,16 +84,25 @@ class StaticCache:
     arrived: Tensor  # [B] int32 zeros, see `kernels.choose_experts`
 
     @classmethod
-    def empty(cls, model: VisionLanguageModel, rows: int, capacity: int) -> "StaticCache":
+    def empty(
+        cls, model: VisionLanguageModel, rows: int, capacity: int, first: HybridCache | None = None
+    ) -> "StaticCache":
+        """`first` becomes the first row; its layers leave it one by one, so none but one is held twice."""
         device, dtype = model.device, model.language_model.embed_tokens.weight.dtype
         positions = torch.arange(capacity, device=device).expand(3, 1, -1)
         cos, sin = (
             turn[0].chunk(2, dim=-1)[0].contiguous() for turn in model.language_model.rotary(positions)
         )
         text = model.config.text
-        layers = tuple(_empty_slots(text, kind, rows, capacity, dtype, device) for kind in text.layer_types)
+        layers = []
+        for i, kind in enumerate(text.layer_types):
+            layers.append(_empty_slots(text, kind, rows, capacity, dtype, device))
+            if first is not None:
+                layers[i].load(0, first.layers[i], first.length)
+                first.layers[i] = None
         counters = torch.zeros(3, rows, dtype=torch.long, device=device)
-        return cls(layers, counters, (cos, sin), torch.zeros(rows, dtype=torch.int32, device=device))
+        arrived = torch.zeros(rows, dtype=torch.int32, device=device)
+        return cls(tuple(layers), counters, (cos, sin), arrived)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,8 @@ On a CPU steps run without a graph; everything around it is the same.
 import asyncio
 
 import pytest
-from saccade.model import batch, seats
+import torch
+from saccade.model import batch, seats, stepping
 from saccade.model.engine import Engine, Limits, Piece
 from saccade.model.memory import static_bytes
 from saccade.model.sampling import Sampling
@@ -87,6 +88,27 @@ def test_bytes_of_a_static_cache(pair: Pair):
     cache = StaticCache.empty(model, 3, 40)
     tensors = [x for slots in cache.layers for x in vars(slots).values()] + list(cache.turns)
     assert static_bytes(model, 3, 40) == sum(x.nbytes for x in tensors)
+
+
+def test_the_first_sequence_is_never_held_twice_as_a_whole(hybrid: Pair, monkeypatch: pytest.MonkeyPatch):
+    """When a layer of the static cache is made, all layers before it have left the state they came from."""
+    model = Engine.from_pretrained(hybrid.folder).model
+    cache = model.empty_cache()
+    ids = torch.arange(7)
+    model(ids[None], ids.expand(3, 1, -1), cache)
+    kept, left = cache.fork(), []
+    make = stepping._empty_slots
+    monkeypatch.setattr(
+        stepping, "_empty_slots", lambda *args: left.append(cache.layers.count(None)) or make(*args)
+    )
+    moved = StaticCache.empty(model, 2, 16, cache)
+    assert left == list(range(len(kept.layers)))
+    assert set(cache.layers) == {None}
+    copied = StaticCache.empty(model, 2, 16)
+    copied.load(0, kept)
+    for ours, theirs in zip(moved.layers, copied.layers, strict=True):
+        for name, tensor in vars(ours).items():
+            assert torch.equal(tensor, vars(theirs)[name]), name
 
 
 @pytest.mark.usefixtures("seated")
