@@ -10,7 +10,19 @@ import re
 
 from .colloquial import COLLOQUIAL
 from .manner import AFTER, BEFORE, COUNTS, FRAMES, IMPERATIVES, ORDERS
-from .phrasebook import BOOK, CLOSERS, FORM, JOINS, NOUNS, OPENERS, ORDINALS, PAIR, STRANGE, WITH
+from .phrasebook import (
+    BOOK,
+    CLOSERS,
+    FORM,
+    JOINS,
+    NOUNS,
+    OPENERS,
+    ORDINALS,
+    PAIR,
+    STRANGE,
+    VERB_OPENERS,
+    WITH,
+)
 from .words import is_held_out, word_list
 
 QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "“{}”"]
@@ -131,7 +143,8 @@ class Phrases:
         else:
             text = clauses[0] + "".join(self.rng.choice(JOINS) + c for c in clauses[1:])
         if not text.startswith("1. ") and "?" not in text and "\n" not in text:
-            text = self.fill([self.rng.choice(OPENERS)]) + text
+            openers = OPENERS + VERB_OPENERS if clauses[0].split(" ", 1)[0] in IMPERATIVES else OPENERS
+            text = self.fill([self.rng.choice(openers)]) + text
         if self.rng.random() < 0.85:
             text = _capital(text)
         return text if text.endswith((".", "!", "?")) else text + self.fill([self.rng.choice(CLOSERS)])

@@ -613,7 +613,16 @@ JOINS = [
     "; ",
     " and ",
 ]
-OPENERS = ["", "", "", "", "", "", "please ", "[can|could|would] you [please |]", "I want you to ", "your task: ", "now ", "help me: ", "first, ", "[hi|hello], ", "kindly ", "on this page, ", "we need to "]  # fmt: skip
+# What stands before a wish, and what only does where it begins with a verb.
+OPENERS = ["", "", "", "", "", "", "your task: ", "help me: ", "first, ", "[hi|hello], ", "on this page, "]
+VERB_OPENERS = [
+    "please ",
+    "[can|could|would] you [please |]",
+    "I want you to ",
+    "now ",
+    "kindly ",
+    "we need to ",
+]
 CLOSERS = [
     "",
     "",

@@ -421,6 +421,19 @@ def test_a_record_is_saved_when_its_fields_hold_what_was_said(applications):
     assert min(saved, typed) > 0
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_no_opener_asks_for_a_verb_where_there_is_none(held_out: bool):
+    say = Phrases(random.Random(2), held_out)
+    before_verbs = ("please ", "want you to ", "would you ", "could you ", "can you ", "need to ", "kindly ")
+    seen = dict.fromkeys(("'Rome' is where", "open 'Rome'"), 0)
+    for clause in seen:
+        for _ in range(300):
+            text = say.join([f"{clause} I want to be"]).lower()
+            seen[clause] += any(f"{opener}{clause.lower()}" in text for opener in before_verbs)
+    assert seen["'Rome' is where"] == 0
+    assert seen["open 'Rome'"] > 30
+
+
 def test_wishes_in_frames_keep_their_words():
     """Whatever people put around it, what they want is in what they say, whole and in a known order."""
     say = Phrases(random.Random(1), held_out=False)
