@@ -139,14 +139,17 @@ async def _drag(session: Session, start: Point | None, end: Point) -> None:
 
 
 async def _enter(session: Session, text: str, replace: bool, allow: Allow | None) -> str | None:
-    """Into a field of dates, times, colours or numbers as its value; into any other as keys."""
+    """Into a field of dates, times, colours or numbers as its value; into any other as keys.
+
+    Where nothing holds text, as keys too, for pages listen to them; to select all would select the page.
+    """
     if allow is not None:
         await allow()
-    problem = await (await session.active.world()).ask(f"saccade.fill({json.dumps(text)})")
-    if problem is not None:
-        return problem or None
+    told = await (await session.active.world()).ask(f"saccade.fill({json.dumps(text)})")
+    if isinstance(told, str):
+        return told or None
     keyboard = session.page.keyboard
-    if replace:
+    if replace and told is not False:
         await keyboard.press("ControlOrMeta+a")
         if not text:
             await keyboard.press("Delete")

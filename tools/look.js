@@ -97,11 +97,18 @@ globalThis.saccade ??= (() => {
     range: (text) => text,
   };
 
-  // Fields whose value is not typed letter by letter: set it from text. Null: the focus is in another field.
+  // What has no text that could be replaced. Of a frame nothing is known.
+  const PRESSED = ["button", "submit", "reset", "image", "checkbox", "radio", "file"];
+  const holdsText = (it) => it?.localName === "input" ? !PRESSED.includes(it.type) :
+    ["textarea", "select", "iframe", "frame", "object", "embed"].includes(it?.localName) ||
+    it?.isContentEditable || it?.ownerDocument.designMode === "on";
+
+  // Fields whose value is not typed letter by letter: set it from text. Null: the focus is in another field; false: in
+  // nothing that holds text.
   const fill = (text) => {
     const field = deepFocus();
     const read = field?.localName === "input" && READ[field.type];
-    if (!read) return null;
+    if (!read) return holdsText(field) ? null : false;
     const value = read(text.trim());
     const before = field.value;
     if (value !== null) field.value = value;

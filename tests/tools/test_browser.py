@@ -127,6 +127,24 @@ async def test_type_replaces_at_a_coordinate_and_appends_without(shared: Browser
     assert await shared.evaluate("field.value") == ""
 
 
+@pytest.mark.parametrize("text", ["x", ""])
+async def test_typing_where_no_text_is_selects_nothing(shared: Browser, site: Site, text: str) -> None:
+    """The page still hears the keys."""
+    await open_desk(shared, site)
+    await shared.evaluate("window.heard = []; onkeydown = (event) => heard.push(event.key); 0")
+    effect = await act(shared, "type", text=text, coordinate=await centre(shared, "#words"))
+    assert await shared.evaluate("String(getSelection())") == ""
+    assert await shared.evaluate("heard") == list(text)
+    assert not effect.visible
+
+
+@pytest.mark.parametrize("html", ["<p id=it contenteditable>old</p>", "<textarea id=it>old</textarea>"])
+async def test_typing_replaces_whatever_holds_text(shared: Browser, site: Site, html: str) -> None:
+    await act(shared, "goto", url=site.page("/holds", f"<body style='margin:0;font:40px sans-serif'>{html}"))
+    await act(shared, "type", text="new", coordinate=await centre(shared, "#it"))
+    assert (await shared.evaluate("it.value ?? it.textContent")) == "new"
+
+
 async def test_one_typed_character_is_visible(shared: Browser, site: Site) -> None:
     await open_desk(shared, site)
     await act(shared, "type", text="x", coordinate=await centre(shared, "#field"))
