@@ -17,6 +17,7 @@ from . import tasks as whole_tasks
 from .results import Result, Tell, share
 
 MODES = ("fast", "auto", "deep")
+TURN = 4  # tasks of a mode before it is the next one's turn; times as many as are played at once
 PANELS = {"tokens": "tokens written per task", "seconds": "seconds per task"}
 WIDTH, HEIGHT, LEFT, BOTTOM = 320, 240, 46, 40  # of a panel, and of its margins, in px
 BESIDE = {"fast": -6, "auto": 16, "deep": -6}  # px from a point down to its name: two may lie upon each other
@@ -32,20 +33,23 @@ async def play(
     tell: Tell,
     max_steps: int = 20,
 ) -> list[Result]:
-    """One result per mode and task; the mode is its kind, and the folder of its runs and results."""
-    results = []
-    for mode in MODES:
-        found = await whole_tasks.play(place, tasks, model, out / mode, parallel, tell, max_steps, mode)
-        results += [
-            {
-                **each,
-                "id": f"{mode} {each['id']}",
-                "kind": mode,
-                "picture": each["picture"] and f"{mode}/{each['picture']}",
-            }
-            for each in found
-        ]
-    return results
+    """One result per mode and task; the mode is its kind, and the folder of its runs and results.
+
+    The modes take turns every few tasks, so that a machine whose pace changes is fair to all.
+    """
+    found: dict[str, list[Result]] = {mode: [] for mode in MODES}
+    for start in range(0, len(tasks), TURN * parallel):
+        turn = tasks[start : start + TURN * parallel]
+        for mode in MODES:
+            found[mode] += await whole_tasks.play(
+                place, turn, model, out / mode, parallel, tell, max_steps, mode
+            )
+    return [_as_kind(mode, each) for mode in MODES for each in found[mode]]
+
+
+def _as_kind(mode: str, result: Result) -> Result:
+    picture = result["picture"] and f"{mode}/{result['picture']}"
+    return {**result, "id": f"{mode} {result['id']}", "kind": mode, "picture": picture}
 
 
 def measures(results: Sequence[Result]) -> dict[str, dict[str, float]]:

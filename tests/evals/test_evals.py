@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from saccade.agent.scripted import ScriptedModel
 from saccade.errors import InputError
-from saccade.evals import miniwob
+from saccade.evals import miniwob, modes
 from saccade.evals.apps.fetch import NotFetchedError
 from saccade.evals.modes import end_of_axis, interval
 from saccade.tools import Browser
@@ -115,6 +115,22 @@ def test_modes_are_compared_on_the_same_tasks(folder, tmp_path):
     figure = (out / "modes.svg").read_text()
     assert figure.count("<circle") == 6  # each mode in both panels
     assert figure in (out / "report.html").read_text()
+
+
+async def test_modes_take_turns(tmp_path, monkeypatch):
+    played = []
+
+    async def play(place, tasks, model, out, parallel, tell, max_steps, mode):
+        played.extend(f"{mode} {task['id']}" for task in tasks)
+        return [{"id": task["id"], "kind": "task", "picture": None} for task in tasks]
+
+    monkeypatch.setattr(modes.whole_tasks, "play", play)
+    monkeypatch.setattr(modes, "TURN", 2)
+    tasks = [{"id": str(i)} for i in range(3)]
+    results = await modes.play(tmp_path, tasks, ScriptedModel([]), tmp_path, 1, lambda result: None)
+    assert played[:6] == ["fast 0", "fast 1", "auto 0", "auto 1", "deep 0", "deep 1"]
+    assert sorted(played) == sorted(row["id"] for row in results)
+    assert [row["kind"] for row in results] == ["fast"] * 3 + ["auto"] * 3 + ["deep"] * 3
 
 
 @pytest.mark.parametrize("value", [0, 0.07, 1, 9.5, 86, 260, 1999])
