@@ -170,8 +170,7 @@ def theme_css(t: Theme, b: Builder, scope: str) -> str:
 & table{{border-collapse:collapse;width:100%}}& td,& th{{text-align:left;padding:{rng.choice([2, 3, 4, 6])}px 6px;
   {rng.choice(["border:1px solid " + t.edge, "border-bottom:1px solid " + t.edge, ""])}}}
 {rng.choice(["", "", f"& tr:nth-child(even) td{{background:color-mix(in srgb,{t.edge} 30%,transparent)}}"])}
-& .tab{{padding:4px 9px;color:{t.ink};{rng.choice(["border:1px solid " + t.edge, "border-bottom:2px solid transparent"])}}}
-& .tab.on{{border-bottom:2px solid {t.accent};{rng.choice(["font-weight:bold", f"background:{t.accent};color:#fff"])}}}
+{_tab_css(t, rng)}
 & .chip{{display:inline-block;border:1px solid {t.edge};border-radius:99px;padding:1px 8px;color:{t.ink}}}
 & .pic{{background:hsl({rng.randint(0, 359)} 40% {rng.randint(50, 85)}%);border-radius:{t.radius}px}}
 & .side{{width:{rng.randint(84, 140)}px;flex:none;border-right:1px solid {t.edge};background:{t.panel}}}
@@ -221,6 +220,27 @@ def _button_css(t: Theme, rng: random.Random) -> str:
         f"& .icon{{display:inline-grid;place-items:center;padding:{rng.choice([1, 2, 3, 4])}px;{icon}"
         f"border-radius:{rng.choice([0, 4, 99])}px;color:{t.ink};font:inherit;min-width:16px;box-sizing:content-box}}"
     )
+
+
+def _tab_css(t: Theme, rng: random.Random) -> str:
+    """The open one is underlined, filled, part of the page below it, or the one that is not filled."""
+    shade = f"color-mix(in srgb,{t.ink} {rng.choice([8, 14, 20])}%,{t.back})"
+    tab, on = rng.choice(
+        [
+            (f"border:1px solid {t.edge}", f"border-bottom:2px solid {t.accent};font-weight:bold"),
+            ("border-bottom:2px solid transparent", f"border-bottom:2px solid {t.accent};font-weight:bold"),
+            (f"border:1px solid {t.edge}", f"background:{t.accent};color:#fff"),
+            ("border-radius:99px", f"background:{t.accent};color:#fff"),
+            (
+                f"border:1px solid {t.edge};border-radius:{min(t.radius, 8)}px {min(t.radius, 8)}px 0 0;background:{shade}",
+                f"background:{t.back};border-bottom-color:{t.back}",
+            ),
+            (f"background:{t.accent};color:#fff", f"background:{t.back};color:{t.ink}"),
+            (f"background:{shade}", f"background:{t.back};border:1px solid {t.edge};font-weight:bold"),
+        ]
+    )
+    pad = f"{rng.choice([2, 4, 4, 7])}px {rng.choice([6, 9, 9, 14])}px"
+    return f"& .tab{{padding:{pad};color:{t.ink};{tab}}}& .tab.on{{{on}}}"
 
 
 def _control_css(t: Theme, rng: random.Random) -> str:

@@ -54,7 +54,9 @@ def accordion(b: Builder) -> str:
     rows, ids = [], []
     shut, opened = b.rng.choice([("▸", "▾"), ("+", "−"), ("▶", "▼")])
     make = b.rng.choice([b.words.thing, b.words.place, b.words.command])
-    share = b.rng.choice([0, 0.3, 0.6])
+    share, is_bar, at_right = b.rng.choice([0, 0.3, 0.6]), b.chance(0.4), b.chance(0.25)
+    bar = "padding:4px 8px;background:color-mix(in srgb,currentColor 14%,transparent)" if is_bar else ""
+    bar += ";display:flex;justify-content:space-between" if at_right else ""
     for name in b.distinct(make, b.rng.choice([1, 2, 2, 3, 3, 4]), numbered=0.15):
         is_open = b.chance(share)
         body = ""
@@ -65,12 +67,14 @@ def accordion(b: Builder) -> str:
                 b.link(b.words.place())
                 if b.chance(0.4)
                 else b.button(b.words.command(), "btn2")
-                if b.chance(0.3)
+                if b.chance(0.5)
                 else ""
             )
             body = f'<div class="small pad">{esc(b.words.sentence(4, 12))} {inner}</div>'
-        head = f"{opened if is_open else shut} {esc(name)}"
-        rows.append(f'<div class="panel"><div {mark}>{head}</div>{body}</div>')
+        sign = opened if is_open else shut
+        head = f"<span>{esc(name)}</span><span>{sign}</span>" if at_right else f"{sign} {esc(name)}"
+        tight = ' style="padding:0"' if is_bar else ""
+        rows.append(f'<div class="panel"{tight}><div {mark} style="{bar}">{head}</div>{body}</div>')
     b.widgets.append(Sections(ids))
     return f'<div class="block">{"".join(rows)}</div>'
 

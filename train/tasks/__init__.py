@@ -19,7 +19,7 @@ from .obstacles import asked, behind, in_the_way, missing, out_of_sight
 from .pointing import press, set_state
 from .reading import answering, copying
 from .sight import Sight
-from .walks import after_search, field_by_field
+from .walks import after_search, field_by_field, unfolding
 from .wordless import wordless
 
 __all__ = ["Clause", "Step", "TaskWriter", "Turn", "relative_centre", "snapshot_text"]
@@ -163,8 +163,9 @@ class TaskWriter:
         ways = [
             lambda: field_by_field(self.see, self.rng.choice(forms)) if forms else [],
             lambda: after_search(self.see),
+            lambda: unfolding(self.see),
         ]
-        for way in self._shuffled(ways, [1, 2]):
+        for way in self._shuffled(ways, [1, 2, 2]):
             if clauses := way():
                 more = self._any_clause() if self.rng.random() < 0.3 else None
                 return self._in_order(

@@ -3,11 +3,12 @@
 Each clause knows what the page shows of it, as all clauses do; the first that is not done is due.
 """
 
-from ..pages.page import Element, Select, Shelf
+from ..pages.page import Element, Sections, Select, Shelf
 from .clause import Clause, key_step
 from .filling import form_lines, form_step, picking, toward, type_line, type_step, wanted_in
 from .goals import goal
-from .pointing import click_step, press
+from .pointing import click_line, click_step, press
+from .references import refer
 from .sight import Sight
 
 
@@ -87,3 +88,19 @@ def _with_found(see: Sight) -> list[Clause]:
         things = [e for w in shelves for i in (*w.links, *w.buttons) if (e := see.element(i)) and see.sees(i)]
         clause = press(see, see.rng.choice(things), plainly=True) if things else None
     return [clause] if clause else []
+
+
+def unfolding(see: Sight) -> list[Clause]:
+    """To open a part of the page, which is open, and to press what it holds. Empty where none holds anything."""
+    found = []
+    for widget in (w for w in see.scene.page.widgets if isinstance(w, Sections)):
+        for head in (see.element(i) for i in widget.heads):
+            held = see.elements[head.id + 1] if head.id + 1 < len(see.elements) else head
+            is_held = held.role in ("button", "link") and see.sees(held.id) and see.names_it(held)
+            if head.value and is_held and see.sees(head.id) and see.names_it(head):
+                found.append((head, held))
+    if not found:
+        return []
+    head, held = see.rng.choice(found)
+    opening = Clause(see.say.say("expand", x=refer(see, head)), [click_line(see, head)], kind="settled")
+    return [opening, press(see, held, plainly=True)]
