@@ -208,6 +208,10 @@ class Engine:
         )  # fmt: skip
         return Generation(partial(self._start, request), self.scheduler.cancel)
 
+    def forget(self) -> None:
+        """Let the next request begin as the first one did, with no prompt and no picture known."""
+        self.scheduler.forget()
+
     def encode(self, messages: Many[dict], tools: Many[dict], thinking: bool) -> Prompt:
         """The prompt as ids, with as many placeholders as each picture has tokens."""
         read = self.processor.load_video, self.sent

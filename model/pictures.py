@@ -64,6 +64,10 @@ class PictureCache:
     def _encode(self, visual: Visual) -> VisionFeatures:
         return self._encoder(*self.processor([visual], self.model.device))
 
+    def clear(self) -> None:
+        self._features.clear()
+        self._bytes = 0
+
     def nbytes(self) -> int:
         return self._bytes
 

@@ -46,7 +46,7 @@ class Scheduler:
         self._running: list[Sequence] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self._closing = self._forgetting = False
 
     def submit(self, sequence: Sequence) -> None:
         """Put it in the queue. Raises QueueFullError, and CapacityError for what could never fit."""
@@ -76,9 +76,17 @@ class Scheduler:
             sequence.cancelled = True
             self._changed.notify()
 
+    def forget(self) -> None:
+        """Before the next step, drop what is kept of prompts and pictures that have been read."""
+        self._forgetting = True
+
     @torch.inference_mode()
     def step(self) -> None:
         """Let go of the cancelled, admit the next, read a chunk of one prompt, write a token everywhere."""
+        if self._forgetting:
+            self._forgetting = False
+            self.prefixes.shrink(0)
+            self.pictures.clear()
         self._drop_cancelled()
         self._admit()
         if self._reading:

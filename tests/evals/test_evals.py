@@ -124,11 +124,16 @@ async def test_modes_take_turns(tmp_path, monkeypatch):
         played.extend(f"{mode} {task['id']}" for task in tasks)
         return [{"id": task["id"], "kind": "task", "picture": None} for task in tasks]
 
+    class Local(ScriptedModel):
+        def forget(self):
+            played.append("forgets")
+
     monkeypatch.setattr(modes.whole_tasks, "play", play)
     monkeypatch.setattr(modes, "TURN", 2)
     tasks = [{"id": str(i)} for i in range(3)]
-    results = await modes.play(tmp_path, tasks, ScriptedModel([]), tmp_path, 1, lambda result: None)
-    assert played[:6] == ["fast 0", "fast 1", "auto 0", "auto 1", "deep 0", "deep 1"]
+    results = await modes.play(tmp_path, tasks, Local([]), tmp_path, 1, lambda result: None)
+    assert played[:6] == ["forgets", "fast 0", "fast 1", "forgets", "auto 0", "auto 1"]
+    played = [line for line in played if line != "forgets"]
     assert sorted(played) == sorted(row["id"] for row in results)
     assert [row["kind"] for row in results] == ["fast"] * 3 + ["auto"] * 3 + ["deep"] * 3
 

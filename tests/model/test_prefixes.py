@@ -138,3 +138,21 @@ def test_a_reply_that_no_prompt_repeats_is_dropped():
     assert found is not None
     assert found.cache.length == 3
     assert len(prefixes) == 3
+
+
+def test_what_is_forgotten_is_read_again_and_says_the_same(pair: Pair):
+    engine, talk = Engine.from_pretrained(pair.folder), turns(2)
+
+    def reply():
+        return engine.generate(talk, max_tokens=6, thinking="fast").finish()
+
+    first, again = reply(), reply()
+    assert again.usage.cached_tokens > 0
+    engine.forget()
+    forgotten = reply()
+    assert forgotten.usage.cached_tokens == 0
+    assert first.text == again.text == forgotten.text
+    engine.forget()
+    engine.scheduler.step()
+    assert (engine.scheduler.prefixes.nbytes(), engine.scheduler.pictures.nbytes()) == (0, 0)
+    assert not len(engine.scheduler.prefixes)
