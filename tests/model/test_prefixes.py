@@ -140,19 +140,18 @@ def test_a_reply_that_no_prompt_repeats_is_dropped():
     assert len(prefixes) == 3
 
 
-def test_what_is_forgotten_is_read_again_and_says_the_same(pair: Pair):
-    engine, talk = Engine.from_pretrained(pair.folder), turns(2)
+def test_what_is_forgotten_is_read_again_and_says_the_same(pair: Pair, monkeypatch: pytest.MonkeyPatch):
+    engine, talk, encoded = Engine.from_pretrained(pair.folder), [user("What is this?", picture(1))], []
+    pictures = engine.scheduler.pictures
+    encode = pictures._encode
+    monkeypatch.setattr(pictures, "_encode", lambda visual: encoded.append(visual) or encode(visual))
 
     def reply():
         return engine.generate(talk, max_tokens=6, thinking="fast").finish()
 
     first, again = reply(), reply()
-    assert again.usage.cached_tokens > 0
+    assert (len(encoded), again.usage.cached_tokens > 0) == (1, True)
     engine.forget()
     forgotten = reply()
-    assert forgotten.usage.cached_tokens == 0
+    assert (len(encoded), forgotten.usage.cached_tokens) == (2, 0)
     assert first.text == again.text == forgotten.text
-    engine.forget()
-    engine.scheduler.step()
-    assert (engine.scheduler.prefixes.nbytes(), engine.scheduler.pictures.nbytes()) == (0, 0)
-    assert not len(engine.scheduler.prefixes)

@@ -22,6 +22,7 @@ from saccade.ui.routing import draw_loads, imbalance, record_loads
 from tests.model.published import PUBLISHED
 
 BY_NAME = {published.name: ModelConfig.from_dict(published.config) for published in PUBLISHED}
+LAYERS = json.loads((BUILTIN / "config.json").read_text())["text_config"]["num_hidden_layers"]
 STRETCHED = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 262144}
 
 
@@ -139,7 +140,7 @@ def test_routing_draws_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run_command(command) == 0
     said = json.loads(capsys.readouterr().out)["routing"]
     assert said["png"] == str(png)
-    assert len(said["layers"]) == 8
+    assert len(said["layers"]) == LAYERS
     assert all(1 <= row["max_over_mean"] <= 4 and 0 < row["entropy"] <= 1 for row in said["layers"])
     pixels = np.asarray(Image.open(png).convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
@@ -149,7 +150,7 @@ def test_loads_count_every_choice_of_every_token(engine: Engine, tmp_path: Path)
     loads = record_loads(engine, "Task: x")
     message = {"role": "user", "content": [{"type": "text", "text": "Task: x"}]}
     tokens = len(engine.encode([message], [], True).ids)
-    assert loads.sum(1).tolist() == [2 * tokens] * 8
+    assert loads.sum(1).tolist() == [2 * tokens] * LAYERS
     assert torch.equal(record_loads(engine, "Task: x"), loads), "a cached prompt counts as well"
     Image.new("RGB", (64, 48)).save(tmp_path / "page.png")
     assert record_loads(engine, "Task: x", tmp_path / "page.png").sum() > loads.sum()
