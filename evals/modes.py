@@ -136,9 +136,11 @@ def _panel(found: Mapping[str, Mapping[str, float]], name: str, words: str) -> s
     made += f'<text x="{LEFT + WIDTH / 2}" y="{HEIGHT + 46}" text-anchor="middle">{words}</text>'
     for mode, row in found.items():
         at, color = x(row[name]), COLORS[mode]
+        is_left = mode == "fast" and at > LEFT + 50  # the others lie right of it, if only by a little
+        side = f'x="{at - 8}" text-anchor="end"' if is_left else f'x="{at + 8}"'
         made += (
             f'<path d="M{at} {y(row["low"])}V{y(row["high"])}" stroke="{color}" stroke-width="1.5"/>'
             f'<circle cx="{at}" cy="{y(row["right"])}" r="5" fill="{color}"/>'
-            f'<text x="{at + 8}" y="{y(row["right"]) + BESIDE[mode]}" fill="{color}">{mode}</text>'
+            f'<text {side} y="{y(row["right"]) + BESIDE[mode]}" fill="{color}">{mode}</text>'
         )
     return made
