@@ -152,7 +152,7 @@ def test_a_killed_run_goes_on(page, tmp_path):
         lambda: (run / "journal.jsonl").exists() and (run / "journal.jsonl").read_text().count("\n") == 2
     )
     wait_for(lambda: (run / "002.png").exists())
-    time.sleep(1)
+    wait_for(lambda: (run / "state.json").exists() and '"2"' in (run / "state.json").read_text())
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert json.loads((run / "run.json").read_text())["status"] == "running"
