@@ -278,10 +278,12 @@ def by_lines(see: Sight, element: Element) -> str | None:
         return None
     if "lines" not in element.traits:
         return None
-    if see.chance(0.2):
-        return "the field of several lines"
-    words = ["[text area|textarea|large text box|multi-line field|big text field]"]
-    return see.say.fill(["[the|the|a] {r}"], r=_as_part(see, see.say.fill(words)))
+    return see.say.fill(
+        [
+            "the [text area|textarea|large text box|multi-line field|big text field]",
+            "the field of several lines",
+        ]
+    )
 
 
 def by_kind(see: Sight, element: Element) -> str | None:
@@ -289,7 +291,7 @@ def by_kind(see: Sight, element: Element) -> str | None:
     if len(see.alike(element)) > 1 or element.role in ("star", "swatch", "shape"):
         return None
     where = see.rng.choice(["", "", "", " below", " here", " on this page"])
-    return f"the {see.rng.choice(['', '', 'only '])}{_kind_word(see, element)}{where}"
+    return f"the {see.rng.choice(['', '', 'only '])}{_role(see, element)}{where}"
 
 
 def by_any(see: Sight, element: Element) -> str | None:
@@ -302,7 +304,7 @@ def by_any(see: Sight, element: Element) -> str | None:
     first = next(e for e in see.reading_order if e.role in see.kind(element))
     if first.id != element.id or len(see.alike(element)) < 2:
         return None
-    return see.say.fill(["[any|a|some|one] {r}"], r=_kind_word(see, element))
+    return see.say.fill(["[any|a|some] {r}"], r=_role(see, element))
 
 
 def by_fact(see: Sight, element: Element) -> str | None:
@@ -412,15 +414,3 @@ def by_state(see: Sight, element: Element) -> str | None:
 def _role(see: Sight, element: Element) -> str:
     """A word for what it is. Buttons and links may look alike; those words fit both, and both were counted."""
     return see.say.fill([ROLE_WORDS[element.role]])
-
-
-def _kind_word(see: Sight, element: Element) -> str:
-    """Where nothing but its kind tells it, people also speak of parts of a page: "the checkbox control"."""
-    return _as_part(see, _role(see, element))
-
-
-def _as_part(see: Sight, word: str) -> str:
-    if see.chance(0.7):
-        return word
-    part = see.rng.choice(["element", "control", "component", "widget", "input", "kind of element"])
-    return f"{see.say.quote(word)} {part}"
