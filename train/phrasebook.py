@@ -167,7 +167,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["write {t} two times: in {a} and in {b}", "{a} takes {t}, and {b} takes the same"],
     ),
     "type_in_both": (
-        ["[type|enter|write|put] {t} [into|in] both [text |input |]fields", "fill [in |]both [fields|boxes|inputs] with {t}", "[type|enter|put] {t} [into|in] the two fields",
+        ["[type|enter|write|put] {t} [into|in] both [input |]fields", "fill [in |]both [fields|boxes|inputs] with {t}", "[type|enter|put] {t} [into|in] the two fields",
          "both [fields|inputs|text boxes] [should|must] [be|say|read|hold] {t}", "[type|enter] {t} twice, once in each field"],
         ["each of the two fields takes {t}"],
     ),
@@ -243,7 +243,7 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
     ),
     "menu": (
         ["[open|go to|choose|use] {n} > {t}", "[choose|select|click|pick] {t} [from|in] the {n} menu", "in the {n} menu[,|] [choose|click|select] {t}",
-         "use {n} -> {t}", "[select|pick|click|choose] {n}>{t}", "{n} > {t}", "{n} / {t}", "[select|take|follow] {n} > {t}", "[run|call] {t} from [the |]{n}[ menu|]", "{n}, then {t}",
+         "use {n} -> {t}", "{n} > {t}", "{n} / {t}", "[select|take|follow] {n} > {t}", "[run|call] {t} from [the |]{n}[ menu|]", "{n}, then {t}",
          "[click|open|use] {n} and [then |][click|choose|take] {t}",
          "{t} is in the {n} menu: [choose|click|use] it",
          "[find|get|take] {t} [from|in|under] {n}",
@@ -286,16 +286,6 @@ BOOK: dict[str, tuple[list[str], list[str]]] = {
         ["[type|enter] {p} in {x} and [choose|pick|select] {q} [from the list|from the suggestions|]", "[choose|pick|select] {q} [from|among] the suggestions of {x}",
          "use {x} to [choose|pick|find] {q}: type {p} and take it from the list", "start with {p} in {x}, then [click|choose] {q}"],
         ["let {x} complete {p} to {q}"],
-    ),
-    "suggest_starts": (
-        ["[choose|pick|select|enter|find|take] [something|an entry|a suggestion|one|a name] [that starts|starting|that begins|beginning] with {p}", "[enter|choose|take] what [starts|begins] with {p}",
-         "[type|write] {p} and take [one of the|the first of the|a] [suggestions|proposals]", "[use|take] [a|one] suggestion [for|after typing] {p}"],
-        ["let it complete {p}", "go for any that opens with {p}"],
-    ),
-    "suggest_ends": (
-        ["[choose|pick|select|enter|find|take] [the one|the entry|the suggestion|what|the name] that [starts|begins] with {p} and ends [with|in|on] {q}", "[enter|choose|take] the [entry|suggestion|name] [starting|beginning] with {p} and ending [with|in] {q}",
-         "[type|write] {p} and [take|choose|pick] the suggestion [ending in|that ends with|ending with] {q}", "[enter|find|choose] {p}...{q}"],
-        ["of what {p} brings, go for the one with {q} at its end"],
     ),
     "sort": (
         ["sort [the table |the list |the rows |]by {n}", "order [the table|the rows|them] by {n}", "[click|use] the {n} [heading|column] to sort", "sort by {n} [first|ascending|from low to high|A to Z]",
@@ -498,6 +488,20 @@ STRANGE = {
     "path": ["{v} {t} [in|under] [the folder |]{n}"],
     "expand": ["{v} {x}", "{v} what is [in|under] {x}"],
     "drag": ["{v} {x} {w} {y}"],
+    "hover": ["{v} the [mouse|pointer|cursor] [over|on|onto|above] {x}", "[have|get] the [mouse|pointer] {v} [over|on] {x}", "{v} [over|above] {x}"],
+    "clear": ["{v} [all|the] text [from|out of|in] {x}", "{v} what is in {x}", "{v} {x} [empty|clean]"],
+    "double": ["{v} {x} twice", "{v} {x} with a double click"],
+    "right": ["{v} {x} with the right [mouse |]button"],
+    "sort": ["{v} [the rows|the table|them] by {n}", "[have|get] the rows {v}ed by {n}"],
+    "copy": ["{v} the {a} [into|to|over to] {x}"],
+    "ask_of": ["{v} the {a} of {s}"],
+    "correct": ["{v} the {n} of {c} to {t}"],
+    "add_to_list": ["{v} {t} [to|on|onto] [the|my] list"],
+    "untick": ["{v} the tick [from|off|of] {x}"],
+    "switch_on": ["{v} {x} on"],
+    "switch_off": ["{v} {x} off"],
+    "row_menu": ["{v} {t} in the menu of {c}"],
+    "create_named": ["{v} a [new |]{n} [called|named] {t}"],
 }  # fmt: skip
 NOUNS: dict[str, list[str]] = {
     "button": ["{q}", "{q}", "the {q} button", "the {q} button", "the button {q}", "button {q}", "the button [labeled|labelled|named|called|marked] {q}",
@@ -580,12 +584,12 @@ PAIR = [
     "my {n} is {t}",
     "the {n} is {t}",
 ]
-FORM = ["[enter|type|put|write] {pairs} [into|in] the [text |input |form |]fields", "[my|the] details are {pairs}", "it should [say|read|be] {pairs}", "[put|type|write|key in|set] {pairs}", "{pairs}: [put that in|enter that|fill that in]", "[the form needs|they need|it asks for] {pairs}", "[provide|give|supply|state] {pairs}",
+FORM = ["[enter|type|put|write] {pairs} [into|in] the [input |form |]fields", "[my|the] details are {pairs}", "it should [say|read|be] {pairs}", "[put|type|write|key in|set] {pairs}", "{pairs}: [put that in|enter that|fill that in]", "[the form needs|they need|it asks for] {pairs}", "[provide|give|supply|state] {pairs}",
         "[register|use|take] the following: {pairs}", "fill [in|out] [the form with |the form: |]{pairs}", "enter {pairs}", "use {pairs}", "complete the form with {pairs}", "fill in the details ({pairs})", "fill {pairs}",
         "[here is|this is] what goes into the form: {pairs}", "fill in the [fields|form] as follows: {pairs}"]  # fmt: skip
 # To log in without saying which field is which: {u} the name or address, {p} the password.
-LOGIN = ["[enter|type|use|fill in] the [username|user name|user|login|email] {u} and the password {p}[ into the fields| in the text fields|][,|] [and|then|and then] [press|click|hit] [login|log in|sign in|the login button]",
-         "[enter|type|put] {u} and {p} into the [text |input |two |]fields and [log in|sign in|press login]", "[log in|sign in|log me in|login] as {u} with [the |]password {p}", "[log in|sign in|log on] with {u} and {p}", "[log in|sign in] as {u}, [the |my |]password is {p}", "[log in|sign in] ({u}, {p})",
+LOGIN = ["[enter|type|use|fill in] the [username|user name|user|login|email] {u} and the password {p}[,|] [and|then|and then] [press|click|hit] [login|log in|sign in|the login button]",
+         "[enter|type|put] {u} and {p} into the [input |two |]fields and [log in|sign in|press login]", "[log in|sign in|log me in|login] as {u} with [the |]password {p}", "[log in|sign in|log on] with {u} and {p}", "[log in|sign in] as {u}, [the |my |]password is {p}", "[log in|sign in] ({u}, {p})",
          "[log in|sign in] using {u} / {p}", "[my|the] [account|login|user] is {u}[,| and] the password {p}: [log in|sign in]", "[use|take] {u} and [the |]password {p} to [log in|sign in]", "[enter|get in] as {u} (password {p})",
          "I am {u}, my password is {p}. [Log|Sign] me in", "with {u} and [the password |]{p}, [log in|sign in]", "[sign|log] {u} in with {p}"]  # fmt: skip
 WITH = [

@@ -101,8 +101,11 @@ def launch(
 
 
 def launch_options() -> dict[str, Any]:
-    """Gradio without its own voice: no sharing, no footer, no page rendered by Node, no folder served."""
+    """Gradio without its own voice: no sharing, no footer, no page rendered by Node, no folder served, and no
+    start that fails where a busy machine takes longer than 3 s to show the page once (`_frontend`).
+    """
     return {
+        "_frontend": False,
         "prevent_thread_lock": True,
         "quiet": True,
         "share": False,

@@ -6,6 +6,8 @@ from ..words import CITIES, COUNTRIES, FIELD_NAMES, SEARCH_NAMES
 from .icons import ICONS, icon_svg
 from .page import Builder, Choice, Select, Ticks, esc
 
+KIN = 0.18  # of the names of fields hold that of another control of the page
+
 
 def text_field(b: Builder, name: str, style: str, form: int, value: str, is_focused: bool = False) -> str:
     shown = name + b.rng.choice(["", "", ":", " *"]) if style != "inside" else ""
@@ -41,6 +43,8 @@ def text_field(b: Builder, name: str, style: str, form: int, value: str, is_focu
 def field_name(b: Builder) -> str:
     def draw() -> str:
         r = b.rng.random()
+        if b.labels and r < KIN:
+            return longer(b, b.rng.choice(list(b.labels.values())))
         if r < 0.65:
             return usual_or_longer(b)
         return b.words.cased(b.words.noun() if r < 0.85 else f"{b.words.noun()} {b.words.noun()}")
@@ -50,11 +54,14 @@ def field_name(b: Builder) -> str:
 
 def usual_or_longer(b: Builder) -> str:
     """A usual name, or one that only begins or ends as a usual one does: names are to be read to their end."""
-    name, noun = b.words.pick(FIELD_NAMES).strip(), b.words.noun()
-    if b.chance(0.7):
-        return name
-    longer = ["{n} of {w}", "{w} {n}", "Your {n}", "{n} ({w})", "{n} 2", "{w}: {n}", "{n} for {w}", "New {n}"]
-    return b.words.cased(b.rng.choice(longer).format(n=name.lower(), w=noun))
+    name = b.words.pick(FIELD_NAMES).strip()
+    return name if b.chance(0.7) else longer(b, name)
+
+
+def longer(b: Builder, name: str) -> str:
+    """A name that holds another: whoever reads only a part of it takes one for the other."""
+    forms = ["{n} of {w}", "{w} {n}", "Your {n}", "{n} ({w})", "{n} 2", "{w}: {n}", "{n} for {w}", "New {n}"]
+    return b.words.cased(b.rng.choice(forms).format(n=name.lower(), w=b.words.noun()))
 
 
 def search_name(b: Builder) -> str:

@@ -284,9 +284,7 @@ class Builder:
     counts: list[Count] = field(default_factory=list)
     overlay: Overlay | None = None
     marks: int = 0
-    labels: set[str] = field(
-        default_factory=set
-    )  # names of controls, in lower case: no two are called the same
+    labels: dict[str, str] = field(default_factory=dict)  # names of controls by their letters: no two alike
 
     def add(self, role: str, name: str, **more) -> str:
         """Registers an element and returns the attribute that marks it in the HTML."""
@@ -340,7 +338,7 @@ class Builder:
                 break
         else:
             name = f"{self.words.pseudo().capitalize()} {self.words.noun()}"
-        self.labels.add(letters(name))
+        self.labels[letters(name)] = name
         return name
 
     def noun(self) -> str:

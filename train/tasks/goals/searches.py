@@ -86,35 +86,14 @@ def suggestion(widget: Suggestions, see: Sight) -> Clause | None:
     if not widget.entries:
         wanted = see.words.city()
         start = wanted[: see.rng.randint(2, 3)]
-        end = wanted[-see.rng.randint(2, 3) :]
-        text = _suggest_text(see, box, start, wanted) if see.chance(0.6) else _partly(see, box, start, end)
+        text = _suggest_text(see, box, start, wanted)
         return Clause(text, step=type_step(see, box, start), more=[f"Click '{wanted}'"], kind="suggest")
     entries = [see.element(i) for i in widget.entries if see.sees(i) and see.names_it(see.element(i))]
     if not entries:
         return None
     entry = see.rng.choice(entries)
     text = _suggest_text(see, box, box.value, entry.name)
-    if see.chance(0.4):
-        end = entry.name[-see.rng.randint(2, 3) :]
-        alike = [see.element(i) for i in widget.entries if see.element(i).name.lower().endswith(end.lower())]
-        first = min(entries, key=lambda e: see.box(e)[1])
-        if len(alike) == 1:
-            text = _partly(see, box, box.value, end)
-        elif entry.id == first.id:
-            text = _partly(see, box, box.value, "")
     return Clause(text, [type_line(see, box, box.value)], click_step(see, entry), kind="suggest")
-
-
-def _partly(see: Sight, box: Element, start: str, end: str) -> str:
-    """By how it begins and, where that is not enough or by chance, how it ends."""
-    x = see.say.thing("field", see.say.cased(box.name)) if see.chance(0.6) else ""
-    words = (
-        see.say.say("suggest_ends", p=see.say.quote(start), q=see.say.quote(end))
-        if end and see.chance(0.7)
-        else ""
-    )
-    words = words or see.say.say("suggest_starts", p=see.say.quote(start))
-    return f"{words} {see.rng.choice(['in', 'into', 'for', 'under'])} {x}" if x else words
 
 
 def _suggest_text(see: Sight, box: Element, start: str, wanted: str) -> str:
