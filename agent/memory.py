@@ -80,7 +80,8 @@ def snapshot_text(task: str, lines: list[str], keep_lines: int = 12) -> str:
 
 
 def snapshot_line(step: Step) -> str:
-    thought = " ".join(step.thought.split()) or step.describe()
+    """What is remembered of a step: the last line of its thought, else what was done, and what came of it."""
+    thought = " ".join(step.thought.strip().rpartition("\n")[2].split()) or step.describe()
     if step.error:
         return f"{thought} (failed: {step.error})"
     if step.user_reply:

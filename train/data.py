@@ -27,10 +27,10 @@ Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
 BUCKETS = {"named": (28, 96), "short": (20, 192), "middle": (13, 384), "long": (9, 576), "longest": (6, 768)}
 SHARES = {
     "named": (0.75, 0.18),
-    "short": (0.1, 0.25),
-    "middle": (0.11, 0.35),
-    "long": (0.03, 0.15),
-    "longest": (0.01, 0.07),
+    "short": (0.1, 0.2),
+    "middle": (0.11, 0.375),
+    "long": (0.03, 0.19),
+    "longest": (0.01, 0.055),
 }
 LONGEST = "longest"  # of tasks with many wishes, on pages full of controls: others offer too few
 # Of the turns, how many act without a thought (`fast`), and how many after one that misread a name: what was thought
@@ -139,12 +139,12 @@ def encode_turn(
     """Prompt after the screenshot, and answer, in the wire format of the chat template. With `rng`, the thought is
     left out of a share (`quiet`) or garbled, and belongs to the prompt."""
     prompt = f"{turn.user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
-    thought, answer = f"{turn.thought}\n</think>", f"\n\n{call_text(turn.action)}<|im_end|>"
+    thought, answer = f"{turn.thinks()}\n</think>", f"\n\n{call_text(turn.action)}<|im_end|>"
     draw = rng.random() if rng else 1.0
     if rng and (turn.quiet or draw < quiet):
         prompt += "\n</think>"
     elif rng and draw < quiet + GARBLED and "coordinate" in turn.action and "'" in turn.thought:
-        prompt += f"{garbled(turn.thought, rng)}\n</think>"
+        prompt += f"{turn.thinks(garbled(turn.thought, rng))}\n</think>"
     else:
         answer = thought + answer
     return tokenizer.encode(prompt).ids, tokenizer.encode(answer).ids

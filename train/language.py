@@ -99,20 +99,18 @@ class Phrases:
     def type(self, role: str, name: str, text: str) -> str:
         return self.say("type", t=self.quote(text), x=self.thing(role, name), n=name)
 
-    def form(self, pairs: list[tuple[str, str]], verb: str = "") -> str:
-        """ "fill in Name with Ada and City with Rome", or with a verb "check out with name Ada and city Rome"."""
-        return self.fill(WITH if verb else FORM, pairs=self.pairs(pairs), verb=verb)
+    def form(self, said: list[str], verb: str = "") -> str:
+        """ "fill in Name with Ada and City with Rome", or with a verb "check out with name Ada and city Rome"; `said` are
+        the words of `pairs`."""
+        return self.fill(WITH if verb else FORM, pairs=self.listed(said), verb=verb)
 
-    def pairs(self, pairs: list[tuple[str, str]]) -> str:
-        """ "name Ada and city Rome": all in one style, now and then each in its own."""
+    def pairs(self, pairs: list[tuple[str, str]]) -> list[str]:
+        """ "name Ada", "city Rome": all in one style, now and then each in its own."""
         style, quoted, mixed = self.rng.choice(PAIR), self.rng.random() < 0.5, self.rng.random() < 0.15
         styles = [self.rng.choice(PAIR) if mixed else style for _ in pairs]
-        return self.listed(
-            [
-                self._pair(s, n, self.quote(t) if quoted else t)
-                for s, (n, t) in zip(styles, pairs, strict=True)
-            ]
-        )
+        return [
+            self._pair(s, n, self.quote(t) if quoted else t) for s, (n, t) in zip(styles, pairs, strict=True)
+        ]
 
     def _pair(self, style: str, name: str, text: str) -> str:
         """An address of mail says by itself what it is for."""

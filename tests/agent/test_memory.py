@@ -44,7 +44,7 @@ def test_snapshot_before_the_first_step():
 def test_snapshot_lines(make_step):
     memory = SnapshotMemory("Add the lamp")
     memory.record(make_step(0, CLICK, thought="Click Shop"))
-    memory.record(make_step(1, CLICK, changed=0.0, thought="Type 'lamp'\ninto Search"))
+    memory.record(make_step(1, CLICK, changed=0.0, thought="Look for the lamp\nType 'lamp'  into Search"))
     memory.record(make_step(2, CLICK))
     memory.record(make_step(3, CLICK, changed=0.0))
     memory.record(make_step(4, None, thought="Hm", error="no action found in the reply"))

@@ -10,7 +10,7 @@ from train.data import BUCKETS, LONGEST, SHARES, X_IDS, Y_IDS, encode_turn, long
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter, Turn
-from train.tasks.clause import drag
+from train.tasks.clause import aim, drag
 from train.tokenizer import make_tokenizer
 
 
@@ -86,6 +86,21 @@ def test_the_second_point_of_a_drag_is_learned_as_words_are():
     assert found["x_at"].item() == numbers[0]
     assert (found["word"][: len(answer)] == 0).nonzero().flatten().tolist() == numbers[:2]
     assert found["word"][len(answer) :].sum() == 0
+
+
+def test_a_garbled_name_leaves_the_wish_before_it():
+    """What is not learned then is the thought: the wish as the task has it, and a name that was misread."""
+    step = aim("Click 'Save'", (10, 20, 30, 10))
+    turn = Turn("Task: Open Jobs and hit save", step.thought, step.action, step.box, "button", due="Hit save")
+    prompts, seen = set(), make_tokenizer()
+    for seed in range(60):
+        prompt, answer = encode_turn(turn, seen, random.Random(seed))
+        thought = seen.decode([*prompt, *answer]).split("<think>\n", 1)[1].split("</think>")[0]
+        prompts.add(thought.strip())
+        assert "left_click" in seen.decode(answer)
+    assert "Hit save\nClick 'Save'" in prompts and "" in prompts
+    garbled = prompts - {"Hit save\nClick 'Save'", ""}
+    assert garbled and all(thought.startswith("Hit save\nClick '") for thought in garbled)
 
 
 def test_a_turn_without_a_point_is_all_words():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..pages.page import Element, Select, Slider
 from ..render import Scene
-from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, snapshot_text
+from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, said_again, snapshot_text
 from .errands import end_button, errand
 from .filling import form_clause, searching, typing, typing_twice
 from .goals import goal
@@ -215,7 +215,7 @@ class TaskWriter:
                 assert clause.step is not None
                 tail = after if clause.step.action["action"] != "answer" else []
                 told = self._lines(lines + clause.past) + self._looked_for(clause.step)
-                return self._turn([*past, *clauses, *tail], told, clause.step, clause.kind)
+                return self._turn([*past, *clauses, *tail], told, clause.step, clause.kind, clause)
             lines += clause.done_lines()
         return self._turn([*past, *clauses], self._lines(lines), done_step(), "settled")
 
@@ -288,7 +288,8 @@ class TaskWriter:
         """One clause and nothing else."""
         step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
         task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
-        return Turn(snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind)
+        due = said_again(clause, alone=True) if clause.step else ""
+        return Turn(snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind, due=due)
 
     def _embed(self, clause: Clause, before: list[str] | None = None, is_last: bool = False) -> Turn:
         """Sets the clause among imagined ones; `before` are lines that its own step already cost."""
@@ -301,7 +302,7 @@ class TaskWriter:
             lines += self._looked_for(step)
         if clause.step and not before and self.rng.random() < 0.03 and "coordinate" in step.action:
             lines.append(f"{step.thought} (no change)")
-        return self._turn([*past, clause, *future], lines, step, clause.kind)
+        return self._turn([*past, clause, *future], lines, step, clause.kind, clause)
 
     def _lines(self, lines: list[str]) -> list[str]:
         """With what happens on the way: scrolling, clicks that did nothing at first, what was done twice, and steps
@@ -342,11 +343,15 @@ class TaskWriter:
             return [f"{line} (no change)"] * self.rng.choice([1, 1, 2, 3])
         return [line]
 
-    def _turn(self, clauses: list[Clause], lines: list[str], step: Step, kind: str) -> Turn:
+    def _turn(
+        self, clauses: list[Clause], lines: list[str], step: Step, kind: str, clause: Clause | None = None
+    ) -> Turn:
+        """`clause`: the one that the step is for."""
         text = self.say.join([c.text for c in clauses])
         quiet = bool(lines) and self.rng.random() < WORDLESS
         lines = wordless(lines, self.see) if quiet else lines
-        return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind, quiet)
+        due = said_again(clause, alone=len(clauses) == 1) if clause and clause.step else ""
+        return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind, quiet, due)
 
     def _pick_element(self) -> Element:
         """Fields and odd roles more often than their number, so that every skill is practised."""

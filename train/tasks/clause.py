@@ -7,6 +7,7 @@ from ..tokenizer import PHRASES
 
 Box = tuple[float, float, float, float]
 MAX_LINES = 12
+MOST_SAID = 100  # letters of a wish that a thought says again
 OPEN_END = "..."  # among what follows: nobody can say how many steps are left
 
 
@@ -22,8 +23,9 @@ class Step:
 @dataclass
 class Clause:
     """Part of a task. `past`: lines of what was done for it; `step`: what is due now on this page, or None where
-    nothing is left to do; `more`: lines of what would follow. A clause is `told` when only the history can say that
-    it is done: nothing on the page would show it."""
+    nothing is left to do; `more`: lines of what would follow; `due`: the part of the text that the step is for, where
+    it asks for several things. A clause is `told` when only the history can say that it is done: nothing on the page
+    would show it."""
 
     text: str
     past: list[str] = field(default_factory=list)
@@ -31,6 +33,7 @@ class Clause:
     more: list[str] = field(default_factory=list)
     told: bool = False
     kind: str = "imagined"
+    due: str = ""
 
     def done_lines(self) -> list[str]:
         return self.past + ([self.step.thought] if self.step else []) + self.more
@@ -46,7 +49,8 @@ class Clause:
 
 @dataclass
 class Turn:
-    """`quiet`: the history tells no thoughts, so that this step has none either."""
+    """`due`: the wish that the step is for, as the task has it, where the task has others: the thought says it first.
+    `quiet`: the history tells no thoughts, so that this step has none either."""
 
     user: str
     thought: str
@@ -54,6 +58,11 @@ class Turn:
     box: Box | None
     kind: str
     quiet: bool = False
+    due: str = ""
+
+    def thinks(self, thought: str = "") -> str:
+        """All of the thought; the history keeps its last line. `thought`: another last line."""
+        return "\n".join(line for line in (self.due, thought or self.thought) if line)
 
 
 def snapshot_text(task: str, lines: list[str]) -> str:
@@ -62,6 +71,12 @@ def snapshot_text(task: str, lines: list[str]) -> str:
         return f"Task: {task}"
     numbered = [f"{i}. {line}" for i, line in enumerate(lines, 1)][-MAX_LINES:]
     return f"Task: {task}\nDone:\n" + "\n".join(numbered)
+
+
+def said_again(clause: Clause, alone: bool) -> str:
+    """What the thought of a step says first: its wish, out of a task that has others. Long ones are left out."""
+    text = clause.due or ("" if alone else clause.text)
+    return text[:1].upper() + text[1:] if len(text) <= MOST_SAID else ""
 
 
 def relative_centre(box: Box) -> list[int]:

@@ -143,22 +143,24 @@ def form_clause(see: Sight, ids: list[int]) -> Clause | None:
     if len(fields) > 2 and see.chance(0.15):
         fields = see.rng.sample(fields, len(fields))
     kept = see.rng.choice([1.0, 1.0, 0.8])  # of what the fields hold, so much is what they should hold
-    pairs, past, step = [], [], None
-    for element in fields:
+    pairs: list[tuple[str, str]] = []
+    past: list[str] = []
+    step, at = None, 0
+    for place, element in enumerate(fields):
         wanted = wanted_in(see, element, kept)
         pairs.append((see.say.cased(element.name), wanted))
         is_right = element.value == wanted
         if is_right and step is None:
             past += form_lines(see, element, wanted)
         elif step is None:
-            step = form_step(see, element, wanted)
+            step, at = form_step(see, element, wanted), place
             if step is None:
                 return None
             if step.action["action"] == "type" and see.chance(0.12):  # it went wrong before
                 past.append(step.thought if see.chance(0.6) else f"{step.thought} (no change)")
     if all(see.sees(f.id) and not f.traits.get("hidden") for f in fields if f.value) and see.chance(0.1):
         past = []  # it was filled in before the task began
-    return _with_end(see, pairs, past, step, submit)
+    return _with_end(see, pairs, past, step, at, submit)
 
 
 def wanted_in(see: Sight, element: Element, kept: float) -> str:
@@ -196,23 +198,25 @@ def toward(see: Sight, element: Element) -> Step | None:
 
 
 def _with_end(
-    see: Sight, pairs: list[tuple[str, str]], past: list[str], step: Step | None, submit: Element
+    see: Sight, pairs: list[tuple[str, str]], past: list[str], step: Step | None, at: int, submit: Element
 ) -> Clause | None:
+    """`at`: the pair that the step is for."""
     concept, style = submit.concept, see.rng.random()
     alone = sum(e.concept == concept for e in see.elements) == 1
-    names = [name.lower() for name, _ in pairs]
+    names, said, end = [name.lower() for name, _ in pairs], see.say.pairs(pairs), ""
     if concept == "login" and alone and len(pairs) == 2 and "password" in names[1] and style < 0.6:
-        said = [see.say.quote(t) if see.chance(0.5) else t for _, t in pairs]
-        text, ends = see.say.fill(LOGIN, u=said[0], p=said[1]), True
+        user, password = (see.say.quote(t) if see.chance(0.5) else t for _, t in pairs)
+        text, ends, said = see.say.fill(LOGIN, u=user, p=password), True, [user, password]
     elif concept in AS_VERB and alone and style < 0.4:
-        text, ends = see.say.form(pairs, see.say.fill(CONCEPT[concept])), True
+        end, ends = see.say.fill(CONCEPT[concept]), True
+        text = see.say.form(said, end)
     elif style < 0.5:
         came = f"Click '{see.rng.choice(CONCEPTS['checkout'])}'"
-        text, past, ends = see.say.form(pairs, see.say.fill(CONCEPT["checkout"])), [came, *past], False
+        text, past, ends = see.say.form(said, see.say.fill(CONCEPT["checkout"])), [came, *past], False
         if submit.concept == "checkout" or any(e.concept == "checkout" for e in see.glimpsed):
             return None
     else:
-        text, ends = see.say.form(pairs), see.chance(0.7)
+        text, ends = see.say.form(said), see.chance(0.7)
         if ends:
             end = (
                 see.say.fill(CONCEPT[concept])
@@ -226,5 +230,5 @@ def _with_end(
         step = click_step(see, submit) if see.sees(submit.id) else toward(see, submit)
         if step is None:
             return None
-        return Clause(text, past, step, told=True, kind="submit")
-    return Clause(text, past, step, kind="form" if step else "settled")
+        return Clause(text, past, step, told=True, kind="submit", due=end)
+    return Clause(text, past, step, kind="form" if step else "settled", due=said[at])

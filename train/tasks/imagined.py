@@ -46,10 +46,10 @@ def _form(see: Sight) -> Clause:
     pairs = [(n, see.value(n)) for n in names]
     typed = [f"Type '{v}' into '{n}'" for n, v in pairs]
     if see.chance(0.7):
-        return Clause(see.say.form(pairs), typed)
+        return Clause(see.say.form(see.say.pairs(pairs)), typed)
     concept = see.rng.choice([*AS_VERB, "checkout"])
     press = f"Click '{see.rng.choice(CONCEPTS[concept])}'"
-    text = see.say.form(pairs, see.say.fill(CONCEPT[concept]))
+    text = see.say.form(see.say.pairs(pairs), see.say.fill(CONCEPT[concept]))
     return Clause(text, [press, *typed] if concept == "checkout" else [*typed, press])
 
 

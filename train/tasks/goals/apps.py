@@ -217,8 +217,8 @@ def _creation(see: Sight, noun: str, pairs: list[tuple[str, str]]) -> str:
     if see.chance(0.45):
         (_, first), *rest = pairs
         text = see.say.say("create_named", n=noun, t=see.say.quote(first) if see.chance(0.6) else first)
-        return f"{text}, {see.say.pairs(rest)}" if rest else text
-    return see.say.say("create_with", n=noun, p=see.say.pairs(pairs))
+        return f"{text}, {see.say.listed(see.say.pairs(rest))}" if rest else text
+    return see.say.say("create_with", n=noun, p=see.say.listed(see.say.pairs(pairs)))
 
 
 def record(widget: Record, see: Sight) -> Clause | None:
