@@ -34,7 +34,7 @@ from .words import WORD_LIST, word_list
 
 WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "read": 1.5, "role": 0.2, "mtp": 0.1}
 AGREE_EVERY = 20  # steps between looks at the clock, which all processes share
-PROFILED_STEPS = range(60, 64)
+PROFILED_STEPS = range(300, 304)  # when every shape of batch has been captured
 
 
 def main() -> None:
