@@ -25,7 +25,8 @@ ol { list-style: none; padding: 0 }
 li { background: var(--card); border-radius: 14px; margin: 22px 0; overflow: hidden;
   box-shadow: 0 1px 3px #0002 }
 img { width: 100%; display: block } li div { padding: 14px 20px 18px } h2 { font-size: 17px; margin: 0 }
-h2 b { color: var(--hot); margin-right: 10px } li p { margin: 4px 0 0; white-space: pre-line } .failed { color: var(--hot) }
+h2 b { color: var(--hot); margin-right: 10px } li p { margin: 4px 0 0; white-space: pre-line }
+.failed { color: var(--hot) }
 .verdict { font-size: 18px; font-weight: 600; border-left: 4px solid var(--hot); padding-left: 14px }
 .success { border-color: #3fb976 }
 """

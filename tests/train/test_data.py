@@ -98,9 +98,11 @@ def test_a_garbled_name_leaves_the_wish_before_it():
         thought = seen.decode([*prompt, *answer]).split("<think>\n", 1)[1].split("</think>")[0]
         prompts.add(thought.strip())
         assert "left_click" in seen.decode(answer)
-    assert "Hit save\nClick 'Save'" in prompts and "" in prompts
+    assert "Hit save\nClick 'Save'" in prompts
+    assert "" in prompts
     garbled = prompts - {"Hit save\nClick 'Save'", ""}
-    assert garbled and all(thought.startswith("Hit save\nClick '") for thought in garbled)
+    assert garbled
+    assert all(thought.startswith("Hit save\nClick '") for thought in garbled)
 
 
 def test_a_turn_without_a_point_is_all_words():
