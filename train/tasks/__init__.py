@@ -289,7 +289,9 @@ class TaskWriter:
         step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
         task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
         due = said_again(clause, alone=True) if clause.step else ""
-        return Turn(snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind, due=due)
+        return Turn(
+            snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind, due=due
+        )
 
     def _embed(self, clause: Clause, before: list[str] | None = None, is_last: bool = False) -> Turn:
         """Sets the clause among imagined ones; `before` are lines that its own step already cost."""
