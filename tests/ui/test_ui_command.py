@@ -30,3 +30,17 @@ def test_ready_secrets_and_a_quiet_end(tmp_path: Path):
     assert (process.returncode, rest) == (0, "")
     assert told.startswith(f"Saccade is at {line['url']}")
     assert "Traceback" not in told
+
+
+def test_it_starts_on_a_busy_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Gradio asks itself for its page and takes an answer that comes late for none."""
+    from gradio import networking
+    from saccade.ui.app import create_app, launch_options
+    from saccade.ui.desk import Defaults
+
+    monkeypatch.setattr(networking, "url_ok", lambda url: False)
+    app = create_app(Defaults(runs=tmp_path))
+    app.launch(**launch_options())
+    with urllib.request.urlopen(f"{app.local_url}config", timeout=30) as answer:
+        assert answer.status == 200
+    app.close(verbose=False)
