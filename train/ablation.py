@@ -27,7 +27,7 @@ def shape_without(shape: Shape, parts: Collection[str]) -> Shape:
 
 def weights_without(weights: Mapping[str, float], parts: Collection[str]) -> dict[str, float]:
     """Of the losses: where the pointer is not trained, nothing tells layers to look at the target."""
-    return {**weights, **({"point": 0.0, "look": 0.0} if "pointer" in parts else {})}
+    return {**weights, **({"point": 0.0, "look": 0.0, "find": 0.0} if "pointer" in parts else {})}
 
 
 def main() -> None:

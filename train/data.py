@@ -21,6 +21,7 @@ from .tokenizer import call_text, make_tokenizer
 PAGES = 8  # per rendering call, and per piece of a batch
 X_IDS = token_ids(make_tokenizer(), "[0", "[1000")
 Y_IDS = token_ids(make_tokenizer(), ", 0]", ", 1000]")
+CLICK, *OTHER = token_ids(make_tokenizer(), "Click '", "Click the ", "Type '", "Open '")  # how deeds begin
 # Turns per page and tokens per turn. Single clauses have a bucket of their own; the others part all turns by length, and
 # their shares of the batches, at the beginning and from the middle of training on, give each length as many turns as a
 # journey has of it. Lengths are whole chunks of 64, as the delta rule computes them.
@@ -190,6 +191,9 @@ def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
     number = torch.zeros_like(targets, dtype=torch.bool)
     number.scatter_(-1, torch.stack((x_at, x_at + 1), -1), is_x.any(-1, keepdim=True).expand(*x_at.shape, 2))
     number = number.flatten()[learned]
+    begun = torch.isin(targets, torch.tensor([CLICK, *OTHER], dtype=targets.dtype))
+    last = targets.shape[-1] - 1 - begun.flip(-1).int().argmax(-1)
+    named = begun.any(-1) & is_x.any(-1) & (targets.gather(-1, last[..., None])[..., 0] == CLICK)
     after = targets[..., 1:].flatten()
     drafted = (after != -100).nonzero()[:, 0]
     return {
@@ -198,6 +202,8 @@ def places(targets: torch.Tensor) -> dict[str, torch.Tensor]:
         "word": filled((~number).float()),
         "x_at": x_at,
         "aims": is_x.any(-1).float(),
+        "name_at": (last + 1) * named,
+        "named": named.float(),
         "drafted": filled(drafted, at_most=after.numel()),
         "drafts": filled(after[drafted].long(), -100),
     }

@@ -47,6 +47,8 @@ class Batch:
     word: Tensor  # [L] 1.0, or 0.0 where the token is a coordinate or only fills the list
     x_at: Tensor  # [B, N] the place in T where x is written; y follows
     aims: Tensor  # [B, N] 1.0 where a branch writes a coordinate at all
+    name_at: Tensor  # [B, N] the place in T where the first letter of what the target shows is written
+    named: Tensor  # [B, N] 1.0 where a thought names its target so
     drafted: Tensor  # [K] flat places in [B * N * (T - 1)] where the token after the next is learned
     drafts: Tensor  # [K] those tokens, -100 where one only fills the list
 
@@ -90,8 +92,11 @@ class Trainee(nn.Module):
         self._number_losses(aimed, batch, losses, measures)
         self._point_loss(aimed[0], visual, batch, losses, measures)
         places = (batch.x_at, batch.x_at + 1)
-        looks = [self._look_loss(_at(before, at), at + positions[0, 0, 0], keys, batch) for at in places]
+        first = positions[0, 0, 0]
+        looks = [self._look_loss(_at(before, at), at + first, keys, batch.boxes, batch.aims) for at in places]
         losses["look"] = torch.stack(looks).mean()
+        reading = _at(before, batch.name_at), batch.name_at + first
+        losses["find"] = self._look_loss(*reading, keys, batch.boxes, batch.named)
         if self.trains_mtp:
             losses["mtp"] = self._mtp_loss(hidden, ids, positions, batch)
         return losses, measures
@@ -142,9 +147,12 @@ class Trainee(nn.Module):
                 x, _ = layer(x, rotary, branched[i])
         return decoder.norm(x), before
 
-    def _look_loss(self, state: Tensor, position: Tensor, keys: Tensor, batch: Batch) -> Tensor:
-        """The first heads of one attention layer must look at the target while x and y are written: what they
-        read there, the rest only has to say. state [B, N, D], keys [B, P, head_dim] of the first key head."""
+    def _look_loss(
+        self, state: Tensor, position: Tensor, keys: Tensor, boxes: Tensor, counts: Tensor
+    ) -> Tensor:
+        """The first heads of one attention layer must look at the target while x and y are written, and while the
+        first letter of its name is: what they read there, the rest only has to say. state [B, N, D], keys [B, P,
+        head_dim] of the first key head; counts [B, N]: which branches it is asked of."""
         layer = self.model.language_model.layers[self.shape.looks_at]
         assert isinstance(layer, DecoderLayer)
         cos, sin = self.model.language_model.rotary(position.expand(3, -1, -1))
@@ -152,9 +160,9 @@ class Trainee(nn.Module):
         query = apply_rotary(layer.self_attn.q_norm(query), cos, sin)  # [B, N, H, head_dim]
         looking = query[:, :, : query.shape[2] // self.model.config.text.num_key_value_heads]
         scores = torch.einsum("bnhd,bpd->bnhp", looking, keys).float() * query.shape[-1] ** -0.5
-        inside = cells_in(batch.boxes, self.shape)[:, :, None]
+        inside = cells_in(boxes, self.shape)[:, :, None]
         missed = -scores.log_softmax(-1).masked_fill(~inside, -torch.inf).logsumexp(-1).mean(-1)
-        return _mean_over(missed, batch.aims)
+        return _mean_over(missed, counts)
 
     def _read_losses(self, states: Tensor, visual: Tensor, batch: Batch) -> tuple[dict, dict]:
         logits = self.read(states).float().view(-1, CHARACTERS)

@@ -32,7 +32,8 @@ from .tokenizer import make_tokenizer
 from .weights import load_checkpoint, save_shards
 from .words import WORD_LIST, word_list
 
-WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "read": 1.5, "role": 0.2, "mtp": 0.1}
+WEIGHTS = {"token": 1.0, "x": 0.5, "y": 0.5, "point": 0.5, "look": 0.5, "find": 0.3}
+WEIGHTS |= {"read": 1.5, "role": 0.2, "mtp": 0.1}
 AGREE_EVERY = 20  # steps between looks at the clock, which all processes share
 PROFILED_STEPS = range(300, 304)  # when every shape of batch has been captured
 

@@ -105,6 +105,31 @@ def test_a_garbled_name_leaves_the_wish_before_it():
     assert all(thought.startswith("Hit save\nClick '") for thought in garbled)
 
 
+@pytest.mark.parametrize(
+    ("due", "thought", "verb", "letter"),
+    [
+        ("", "Click 'Save'", "left_click", "S"),
+        ("Click 'Jobs' at last", "Click 'Jobs and more'", "left_click", "J"),
+        ("Click 'Name' and type 'Ada'", "Type 'Ada' into 'Name'", "type", None),
+        ("", "Open 'Country'", "left_click", None),
+        ("", "Click the cross icon", "left_click", None),
+    ],
+)
+def test_where_a_target_is_named_is_where_its_first_letter_is_written(due, thought, verb, letter):
+    step = aim(thought, (10, 20, 30, 10), verb)
+    turn = Turn("Task: Do it", step.thought, step.action, step.box, "button", due=due)
+    prompt, answer = encode_turn(turn, make_tokenizer())
+    targets = torch.full((1, 1, 120), -100)
+    targets[0, 0, len(prompt) - 1 : len(prompt) + len(answer) - 1] = torch.tensor(answer)
+    found = places(targets)
+    assert found["named"].item() == (letter is not None)
+    if letter:
+        at = int(found["name_at"])
+        assert make_tokenizer().decode([int(targets[0, 0, at])]) == letter
+        before = make_tokenizer().decode(targets[0, 0, len(prompt) - 1 : at].tolist())
+        assert before.endswith(thought[: thought.index(letter, 6)])
+
+
 def test_a_turn_without_a_point_is_all_words():
     turn = Turn("Task: Wait", "Done", {"action": "terminate", "status": "success"}, None, "done")
     _, answer = encode_turn(turn, make_tokenizer())

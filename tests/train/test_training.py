@@ -76,7 +76,7 @@ def test_branches_equal_whole_sequences(scene, trainee, shared):
 def test_one_step_gives_every_loss_and_a_gradient_everywhere(scene, trainee, bucket):
     trainee.trains_mtp = True
     losses, measures = trainee(one_batch(scene, 3, bucket))
-    assert set(losses) == {"token", "x", "y", "point", "look", "read", "role", "mtp"}
+    assert set(losses) == {"token", "x", "y", "point", "look", "find", "read", "role", "mtp"}
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert all(0 <= float(m) <= 1 for m in measures.values())
     trainee.zero_grad()
@@ -268,8 +268,9 @@ def test_a_model_without_deepstack_learns_as_well(scene):
 
 
 def test_no_weight_but_the_pointers_is_lost_without_them():
-    weights = {"token": 1.0, "x": 0.5, "point": 0.5, "look": 0.5}
-    assert weights_without(weights, ["pointer"]) == {"token": 1.0, "x": 0.5, "point": 0.0, "look": 0.0}
+    weights = {"token": 1.0, "x": 0.5, "point": 0.5, "look": 0.5, "find": 0.3}
+    nothing = {"point": 0.0, "look": 0.0, "find": 0.0}
+    assert weights_without(weights, ["pointer"]) == {"token": 1.0, "x": 0.5, **nothing}
     assert weights_without(weights, ["thoughts"]) == weights
 
 
