@@ -81,7 +81,7 @@ class Rehearsed:
 
     async def center(self, selector: str) -> list[int]:
         page = self.browser.page
-        box, size = await page.locator(selector).bounding_box(timeout=3000), page.viewport_size
+        box, size = await page.locator(selector).bounding_box(timeout=15_000), page.viewport_size
         assert box, f"{selector} is not to be seen"
         assert size
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

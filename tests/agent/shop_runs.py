@@ -173,7 +173,7 @@ class PointingModel:
         return {**line, "coordinate": await self.center_of(selector)} if selector else line
 
     async def center_of(self, selector: str) -> list[int]:
-        box = await self.browser.page.locator(selector).bounding_box(timeout=3000)
+        box = await self.browser.page.locator(selector).bounding_box(timeout=15_000)
         assert box, selector
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         assert 0 <= y <= VIEWPORT[1], f"{selector} is out of view at {y:.0f}"

@@ -161,7 +161,7 @@ async def test_everything_may_come_from_another_thread(start, browser):
     agent.on_event = events.put
 
     def wait_for(kind: type) -> Any:
-        while not isinstance(event := events.get(timeout=20), kind):
+        while not isinstance(event := events.get(timeout=60), kind):
             pass
         return event
 

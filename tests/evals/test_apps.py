@@ -130,7 +130,7 @@ class Solver:
         selector = line.pop("at", None)
         if selector:
             target = self.browser.page.locator(selector).first
-            await target.scroll_into_view_if_needed(timeout=3000)
+            await target.scroll_into_view_if_needed(timeout=15_000)
             box = await target.bounding_box()
             assert box, selector
             x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

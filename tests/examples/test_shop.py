@@ -131,10 +131,10 @@ class Visitor:
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
 
     def get(self, path: str) -> str:
-        return self.opener.open(self.shop.url + path, timeout=10).read().decode()
+        return self.opener.open(self.shop.url + path, timeout=60).read().decode()
 
     def post(self, path: str, form: str) -> str:
-        return self.opener.open(self.shop.url + path, form.encode(), timeout=10).read().decode()
+        return self.opener.open(self.shop.url + path, form.encode(), timeout=60).read().decode()
 
 
 @pytest.fixture

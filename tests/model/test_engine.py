@@ -264,7 +264,7 @@ async def test_the_event_loop_stays_free_and_replies_wait_in_line(engine: Engine
 
 
 async def until_idle(engine: Engine) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while engine.scheduler.busy:  # noqa: ASYNC110 (another thread works)
             await asyncio.sleep(0.002)
 
@@ -293,7 +293,7 @@ def test_an_abandoned_iteration_frees_the_engine(engine: Engine):
     pieces.close()
     worker = threading.Thread(target=lambda: tokens(engine, [user("Go")]))
     worker.start()
-    worker.join(10)
+    worker.join(60)
     assert not worker.is_alive()
 
 

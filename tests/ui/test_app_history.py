@@ -76,6 +76,7 @@ async def test_a_run_that_goes_on_is_not_called_stopped(page: Page, script, runs
 
 
 async def find(page: Page, words: str, label: str) -> None:
+    await expect(page.locator("#runs label").first).to_be_visible()  # words typed before that would be lost
     await page.locator("#search textarea, #search input").fill(words)
     await expect(page.locator("#runs label")).to_have_count(1)
     await expect(page.locator("#runs label")).to_contain_text(label)

@@ -21,10 +21,10 @@ def test_ready_secrets_and_a_quiet_end(tmp_path: Path):
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         assert (line["event"], line["model"]) == ("ready", "builtin")
-        with urllib.request.urlopen(f"{line['url'].rstrip('/')}/config", timeout=30) as answer:
+        with urllib.request.urlopen(f"{line['url'].rstrip('/')}/config", timeout=120) as answer:
             config = answer.read().decode()
         process.send_signal(signal.SIGINT)
-        rest, told = process.communicate(timeout=30)
+        rest, told = process.communicate(timeout=120)
     assert "Secrets that you may name: {{code}} on shop.example." in config
     assert "hunter2!" not in config
     assert (process.returncode, rest) == (0, "")
@@ -41,6 +41,6 @@ def test_it_starts_on_a_busy_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(networking, "url_ok", lambda url: False)
     app = create_app(Defaults(runs=tmp_path))
     app.launch(**launch_options())
-    with urllib.request.urlopen(f"{app.local_url}config", timeout=30) as answer:
+    with urllib.request.urlopen(f"{app.local_url}config", timeout=120) as answer:
         assert answer.status == 200
     app.close(verbose=False)

@@ -23,7 +23,7 @@ class Running:
     def __init__(self, app: FastAPI):
         self.app, self.address = app, ""
         self._up = threading.Event()
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=60)
         self.server = Server(config, self._ready, app.state.closing)
         self._listener = listening("127.0.0.1", 0)
         self._thread = threading.Thread(target=self.server.run, args=([self._listener],), daemon=True)
@@ -34,12 +34,12 @@ class Running:
 
     def __enter__(self) -> "Running":
         self._thread.start()
-        assert self._up.wait(20)
+        assert self._up.wait(60)
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.server.handle_exit(2, None)
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     @property

@@ -61,7 +61,7 @@ def serving(engine, tmp_path, page):
         driver = ScriptedModel(script)
         running = Running(create_app(engine, Settings(**fields), driver)).__enter__()
         started.append(running)
-        return httpx.Client(base_url=running.address, timeout=30)
+        return httpx.Client(base_url=running.address, timeout=120)
 
     yield start
     for running in started:
@@ -69,7 +69,7 @@ def serving(engine, tmp_path, page):
 
 
 def until(client: httpx.Client, id: str, *statuses: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while (run := client.get(f"/runs/{id}").json())["status"] not in statuses:
         assert time.monotonic() < deadline, run
         time.sleep(0.05)
@@ -78,7 +78,7 @@ def until(client: httpx.Client, id: str, *statuses: str) -> dict[str, Any]:
 
 def steps(client: httpx.Client, id: str, count: int) -> None:
     """Wait for so many."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while client.get(f"/runs/{id}").json()["steps"] < count:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -132,7 +132,7 @@ def test_files_outside_the_run_are_not_sent(serving, page, tmp_path):
     (tmp_path / "secret").write_text("x")
     folder = next((tmp_path / "runs").iterdir())
     (folder / "link").symlink_to(tmp_path / "secret")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (folder / "state.json").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -202,7 +202,7 @@ def test_limits_and_policy(serving, page):
 def test_shutting_down_journals_what_runs(serving, page, tmp_path, engine):
     settings = Settings(runs=tmp_path / "runs", allow_hosts=("127.0.0.1",))
     with Running(create_app(engine, settings, ScriptedModel([PRESS, WAIT]))) as running:
-        client = httpx.Client(base_url=running.address, timeout=30)
+        client = httpx.Client(base_url=running.address, timeout=120)
         id = client.post("/runs", json={"task": "Press it", "url": page, **VIEW}).json()["id"]
         steps(client, id, 1)
     run = json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())
