@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 MOST_REJECTIONS = 2
+MODELS_WORD = "the model reported success"
 
 
 class Judge:
@@ -51,9 +52,7 @@ class Judge:
                 met = Outcome("success", "the page meets the condition")
                 return replace(claim, status=met.status, reason=met.reason) if claim else met
             if claim and done:
-                return replace(
-                    claim, status="failure", reason="the model reported success, the page does not"
-                )
+                return replace(claim, status="failure", reason=f"{MODELS_WORD}, the page does not")
         if claim and done and self.agent.verify:
             claim = await self._verified(claim, steps)
         return claim or check_limits(steps, seconds, limits)
@@ -88,7 +87,7 @@ def claimed(step: Step) -> Outcome | None:
             said = output.model_dump_json()
             return Outcome("success", "the model answered", said, output, evidence or step.number)
         case Terminate(status="success"):
-            return Outcome("success", "the model reported success")
+            return Outcome("success", MODELS_WORD)
         case Terminate():
             return Outcome("failure", "the model gave up")
         case AskUser(text=question) if step.user_reply is None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..agent import Run, Step
+from ..agent.judge import MODELS_WORD
 
 COLORS = {"success": "green", "failure": "red", "error": "red"}
 
@@ -86,6 +87,8 @@ def tokens(step: Step) -> str:
 
 def summary(run: Run) -> Group:
     head = Text.assemble((run.status, f"bold {COLORS.get(run.status, 'yellow')}"), f"  {run.reason}")
+    if run.reason == MODELS_WORD and run.verified is None:
+        head.append("; nothing checked it (--until, --verify)", "dim")
     lines = [Text(), head]
     if run.answer:
         lines.append(Text(run.answer, style="bold"))

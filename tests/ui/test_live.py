@@ -2,8 +2,10 @@
 
 import io
 
+import pytest
 from rich.console import Console
 from saccade.agent import Outcome, Run, Step, Timings, Usage
+from saccade.agent.judge import MODELS_WORD
 from saccade.tools.actions import parse_action
 from saccade.ui.live import LiveSteps, summary
 
@@ -51,3 +53,13 @@ def test_the_summary_splits_the_time(tmp_path):
         "observe 1.0 s (10%)  vision 2.0 s (20%)  prefill 3.0 s (30%)  decode 4.0 s (40%)  act 0.0 s (0%)"
         in text
     )
+
+
+@pytest.mark.parametrize(("reason", "verified"), [(MODELS_WORD, None), (MODELS_WORD, True), ("done", None)])
+def test_a_success_that_nothing_checked_is_called_so(tmp_path, reason, verified):
+    outcome = Outcome("success", reason, verified=verified)
+    run = Run("t", "m", outcome, (a_step(tmp_path, ""),), 1.0, tmp_path)
+    out = io.StringIO()
+    Console(file=out, width=200).print(summary(run))
+    is_unchecked = reason == MODELS_WORD and verified is None
+    assert ("nothing checked it (--until, --verify)" in out.getvalue()) == is_unchecked
