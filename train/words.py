@@ -67,6 +67,9 @@ Resize Restart Restore Resume Retry Return Revert Review Revoke Rotate Run Save 
 Share Show Shuffle Skip Sort Split Start Stop Submit Subscribe Suggest Swap Switch Sync Tag Test Track Transfer
 Translate Try Undo Unfollow Unlock Unpin Update Upgrade Upload Use Verify View Vote Watch Withdraw Write Zoom""".split()
 
+PARTICLES = "in out on off up down over back away again now later".split()  # "Hand in", "Send again"
+WISHES = "it too|it first|it later|me a copy|us a message|them all|this one as well|mine".split("|")
+
 FIRST = """Ada Alan Alice Amir Ana Anders Anita Anna Aria Arthur Ben Bianca Boris Carla Carlos Chen Chloe Clara Daniel
 David Diana Diego Dora Edith Elena Eli Emma Eric Eva Farah Felix Fiona Frank Freya George Grace Hana Hannah Hans Hugo Ida
 Igor Iris Isaac Ivan Jack James Jana Jonas Josef Julia Kai Karen Katya Kenji Lara Laura Lena Leo Liam Lina Louis Lucas
@@ -263,8 +266,10 @@ class Words:
     def command(self) -> str:
         """The text of a button: 'Save', 'Export report', 'Mark all'."""
         r, verb = self.rng.random(), self._name(VERBS)
-        if r < 0.45:
+        if r < 0.4:
             return verb
+        if r < 0.45:
+            return self._sentence(f"{verb} {self.rng.choice(PARTICLES)}")
         if r < 0.85:
             return self._sentence(f"{verb} {self.noun()}")
         return (
@@ -274,6 +279,10 @@ class Words:
             if r < 0.975
             else self.rng.choice([self.code, self.foreign])()
         )
+
+    def wish(self) -> str:
+        """What a box to tick says in a few words: 'Wash it too', 'Send me a copy'."""
+        return self._sentence(f"{self._name(VERBS)} {self.rng.choice(WISHES)}")
 
     def _sentence(self, text: str) -> str:
         style = self.rng.random()

@@ -95,3 +95,15 @@ def test_names_differ_by_their_number_where_that_is_wanted():
     names = builder.distinct(builder.words.place, 5, numbered=1.0)
     assert len(set(names)) == 5
     assert len({re.sub(r"\d+", "", name) for name in names}) == 1
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_fields_whose_name_holds_another(split):
+    """Who reads only a part of it takes one for the other."""
+    several = alike = 0
+    for seed in range(400):
+        names = {e.name.lower() for e in make_page(seed, split, 0).elements if e.role == "field" and e.name}
+        several += len(names) > 1
+        alike += any(one != other and one in other for one in names for other in names)
+    assert several > 100
+    assert several / 5 < alike < several / 2

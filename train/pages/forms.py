@@ -31,7 +31,9 @@ def form(b: Builder) -> str:
         rows.append(select(b, number))
         ids.append(next(e.id for e in reversed(b.elements) if e.role == "select"))
     if b.chance(0.2):
-        agree = b.rng.choice(["I agree to the terms", "Remember me", "Send me news", "Keep me signed in", ""])
+        agree = b.rng.choice(
+            ["I agree to the terms", "Remember me", "Send me news", "Keep me signed in", "", b.words.wish()]
+        )
         rows.append(
             ticks(b, "checkbox", [agree or b.words.cased(f"{b.words.pseudo()} {b.words.noun()}")], True)
         )
@@ -80,7 +82,9 @@ def select_block(b: Builder) -> str:
 
 
 def ticked(b: Builder) -> str:
-    make = b.rng.choice([b.words.thing, b.words.place, b.noun, b.words.noun, b.words.command, b.words.code])
+    make = b.rng.choice(
+        [b.words.thing, b.words.place, b.noun, b.words.noun, b.words.command, b.words.code, b.words.wish]
+    )
     name = b.label(b.noun) if b.chance(0.5) else ""
     legend = f"<div><b>{esc(name)}</b></div>" if name else ""
     count = b.rng.randint(8, 12) if b.chance(0.15) else b.rng.randint(2, 7)
