@@ -288,7 +288,7 @@ class TaskWriter:
         """One clause and nothing else."""
         step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
         task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
-        due = said_again(clause, alone=True) if clause.step else ""
+        due = said_again(clause, alone=True)
         return Turn(
             snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind, due=due
         )
@@ -352,7 +352,7 @@ class TaskWriter:
         text = self.say.join([c.text for c in clauses])
         quiet = bool(lines) and self.rng.random() < WORDLESS
         lines = wordless(lines, self.see) if quiet else lines
-        due = said_again(clause, alone=len(clauses) == 1) if clause and clause.step else ""
+        due = said_again(clause, alone=len(clauses) == 1)
         return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind, quiet, due)
 
     def _pick_element(self) -> Element:

@@ -73,8 +73,11 @@ def snapshot_text(task: str, lines: list[str]) -> str:
     return f"Task: {task}\nDone:\n" + "\n".join(numbered)
 
 
-def said_again(clause: Clause, alone: bool) -> str:
-    """What the thought of a step says first: its wish, out of a task that has others. Long ones are left out."""
+def said_again(clause: Clause | None, alone: bool) -> str:
+    """What the thought of a step says first: its wish, out of a task that has others. Long ones are left out, and
+    where nothing is due nothing is said."""
+    if clause is None or clause.step is None:
+        return ""
     text = clause.due or ("" if alone else clause.text)
     return text[:1].upper() + text[1:] if len(text) <= MOST_SAID else ""
 
