@@ -42,7 +42,8 @@ ROUND = 4096
 
 class PageStream(IterableDataset):
     """Endless pieces of PAGES scenes with their turns, as numpy arrays. `progress` (0..1) is written by the trainer:
-    first mostly single clauses about what the page shows, then more and more of journeys."""
+    first mostly single clauses about what the page shows, then more and more of journeys. Streams with the same `lots`
+    come to the same buckets in the same order, so that processes which wait for each other have equally much to do."""
 
     def __init__(
         self,
@@ -51,9 +52,10 @@ class PageStream(IterableDataset):
         split: str = "train",
         progress: "Synchronized | None" = None,
         thoughts: bool = True,
+        lots: int = 0,
     ):
         self.shape, self.seed, self.split, self.progress = shape, seed, split, progress
-        self.thoughts = thoughts
+        self.thoughts, self.lots = thoughts, lots
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray | str]]:
         torch.set_num_threads(1)
@@ -63,15 +65,15 @@ class PageStream(IterableDataset):
         tokenizer, number, renderer = make_tokenizer(), worker, Renderer(PAGES, self.shape)
         while True:
             base = self.seed * 1_000_000_007 + number * PAGES
-            bucket = self._bucket(base)
+            bucket = self.bucket(number)
             scenes = renderer.render([base + i for i in range(PAGES)], self.split, is_full=bucket == LONGEST)
             yield piece(scenes, base, self.split, bucket, tokenizer, self.thoughts)
             number += workers
 
-    def _bucket(self, seed: int) -> str:
+    def bucket(self, number: int) -> str:
         late = min(1.0, 2 * self.progress.value) if self.progress is not None else 1.0
         weights = [first + late * (last - first) for first, last in SHARES.values()]
-        return random.Random(seed).choices(list(SHARES), weights)[0]
+        return random.Random(f"{self.lots} {number}").choices(list(SHARES), weights)[0]
 
 
 def piece(

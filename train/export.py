@@ -13,6 +13,7 @@ import torch
 from saccade.model.weights import save_model
 from safetensors.torch import save_file
 
+from .ablation import PARTS, shape_without
 from .model import Trainee
 from .pages import HEIGHT, WIDTH
 from .shape import SHAPES, Shape
@@ -24,9 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shards", type=Path, help="folder with weights-*.safetensors")
     parser.add_argument("--shape", choices=SHAPES, default="p10", help="as it was given to train.train")
+    parser.add_argument("--without", choices=PARTS, nargs="*", default=(), help="as it was given there")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent.parent / "model" / "builtin")
     args = parser.parse_args()
-    export(args.shards, SHAPES[args.shape], args.to)
+    export(args.shards, shape_without(SHAPES[args.shape], args.without), args.to)
     print(f"wrote {args.to}: {sum(f.stat().st_size for f in args.to.iterdir()) / 2**20:.1f} MiB")
 
 

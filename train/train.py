@@ -71,9 +71,9 @@ def _train(
     args, team: Team, trainee: Trainee, optimizers, state: dict, average: Average | None = None
 ) -> None:
     lesson = Value("d", max(args.ahead, state["seconds"] / (60 * args.of)))
-    seed = 1000 * (args.seed + state["unit"]) + team.rank
+    seed = 1000 * (args.seed + state["unit"])
     thoughts = "thoughts" not in args.without
-    pages = PageStream(trainee.shape, seed, "train", lesson, thoughts)
+    pages = PageStream(trainee.shape, seed + team.rank, "train", lesson, thoughts, lots=seed)
     workers = max(1, args.workers // team.size)
     stream = ahead(batches(loader(pages, workers), args.pages))
     held_out = batches(loader(PageStream(trainee.shape, 4242, "heldout", None, thoughts), 1), args.pages)

@@ -6,7 +6,18 @@ from collections import Counter, defaultdict
 import pytest
 import torch
 
-from train.data import BUCKETS, LONGEST, SHARES, X_IDS, Y_IDS, encode_turn, longest_below, piece, places
+from train.data import (
+    BUCKETS,
+    LONGEST,
+    SHARES,
+    X_IDS,
+    Y_IDS,
+    PageStream,
+    encode_turn,
+    longest_below,
+    piece,
+    places,
+)
 from train.render import Renderer, Scene
 from train.shape import SHAPES
 from train.tasks import TaskWriter, Turn
@@ -72,6 +83,13 @@ def stratum(tokens: int) -> str:
 def test_shares_are_of_the_whole():
     for when in (0, 1):
         assert sum(share[when] for share in SHARES.values()) == pytest.approx(1.0)
+
+
+def test_processes_of_a_team_come_to_the_same_buckets_with_pages_of_their_own():
+    first, second = (PageStream(SHAPES["p10"], seed, lots=7) for seed in (7, 8))
+    other = PageStream(SHAPES["p10"], 7, lots=9)
+    assert [first.bucket(i) for i in range(300)] == [second.bucket(i) for i in range(300)]
+    assert [first.bucket(i) for i in range(300)] != [other.bucket(i) for i in range(300)]
 
 
 def test_the_second_point_of_a_drag_is_learned_as_words_are():
