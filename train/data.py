@@ -85,7 +85,7 @@ def piece(
     boxes = np.zeros((len(scenes), turns_per_page, 4), np.float32)
     for i, scene in enumerate(scenes):
         for j, (turn, prompt, answer) in enumerate(
-            _turns(scene, seed + i, split, bucket, tokenizer, thoughts)
+            turns_on(scene, seed + i, split, bucket, tokenizer, thoughts)
         ):
             whole = prompt + answer
             ids[i, j, : len(whole)] = whole
@@ -102,7 +102,7 @@ def piece(
     }
 
 
-def _turns(
+def turns_on(
     scene: Scene, seed: int, split: str, bucket: str, tokenizer: Tokenizer, thoughts: bool
 ) -> list[tuple[Turn, list[int], list[int]]]:
     """Turns of the bucket's lengths; shorter ones too where the page has too few."""

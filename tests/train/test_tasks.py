@@ -177,6 +177,14 @@ def test_the_same_words_mean_the_same_step(sample):
     assert {key: steps for key, steps in said.items() if len(steps) > 1} == {}
 
 
+def test_nobody_scrolls_up_before_the_end_of_the_page_was_seen(sample):
+    """A page does not show where it stands: up or down would be a guess."""
+    up = [t for _, t, _ in sample.turns if t.action.get("pixels", 0) > 0 and t.kind != "key"]
+    assert len(up) > 10
+    for turn in up:
+        assert re.search(r"Scroll down( 240 px)? \(no change\)", turn.user), turn.user
+
+
 def test_most_kinds_of_turns_are_there(sample):
     kinds = {turn.kind for _, turn, _ in sample.turns}
     expected = """button link field search select option checkbox radio tab icon switch section day date done

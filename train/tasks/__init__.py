@@ -132,8 +132,8 @@ class TaskWriter:
         return self._turn(clauses, lines, done_step(), "done")
 
     def _away(self) -> Turn | None:
-        found = out_of_sight(self.see)
-        return found and self._embed(*found)
+        clause = out_of_sight(self.see)
+        return clause and self._embed(clause)
 
     def _behind(self) -> Turn | None:
         clause = behind(self.see)
@@ -214,7 +214,7 @@ class TaskWriter:
             if not is_done:
                 assert clause.step is not None
                 tail = after if clause.step.action["action"] != "answer" else []
-                told = self._lines(lines + clause.past) + self._looked_for(clause.step)
+                told = self._lines(lines + clause.past) + self._looked_for(clause)
                 return self._turn([*past, *clauses, *tail], told, clause.step, clause.kind, clause)
             lines += clause.done_lines()
         return self._turn([*past, *clauses], self._lines(lines), done_step(), "settled")
@@ -278,7 +278,7 @@ class TaskWriter:
                 lambda: answering(self.see),
                 lambda: copying(self.see),
                 lambda: asked(self.see) or in_the_way(self.see),
-                lambda: (found := out_of_sight(self.see)) and found[0],
+                lambda: out_of_sight(self.see),
             ]
             yield self.rng.choice(makers)()
 
@@ -288,21 +288,20 @@ class TaskWriter:
         """One clause and nothing else."""
         step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
         task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
+        lines = clause.past + (self._searched(clause) if clause.step else [])
         due = said_again(clause, alone=True)
-        return Turn(
-            snapshot_text(task, clause.past), step.thought, step.action, step.box, clause.kind, due=due
-        )
+        return Turn(snapshot_text(task, lines), step.thought, step.action, step.box, clause.kind, due=due)
 
-    def _embed(self, clause: Clause, before: list[str] | None = None, is_last: bool = False) -> Turn:
-        """Sets the clause among imagined ones; `before` are lines that its own step already cost."""
+    def _embed(self, clause: Clause, is_last: bool = False) -> Turn:
+        """Sets the clause among imagined ones."""
         earlier, later = self.rng.choice(AROUND)
         past = [imagined(self.see) for _ in range(earlier)]
         future = [imagined(self.see) for _ in range(0 if is_last or clause.step is None else later)]
-        lines = self._lines([line for c in past for line in c.past] + clause.past) + (before or [])
+        lines = self._lines([line for c in past for line in c.past] + clause.past)
         step = clause.step or done_step()
-        if clause.step and before is None:
-            lines += self._looked_for(step)
-        if clause.step and not before and self.rng.random() < 0.03 and "coordinate" in step.action:
+        if clause.step:
+            lines += self._looked_for(clause)
+        if clause.step and self.rng.random() < 0.03 and "coordinate" in step.action:
             lines.append(f"{step.thought} (no change)")
         return self._turn([*past, clause, *future], lines, step, clause.kind, clause)
 
@@ -324,15 +323,33 @@ class TaskWriter:
             told += self._mistakes(0.03)
         return told
 
-    def _looked_for(self, step: Step) -> list[str]:
+    def _looked_for(self, clause: Clause) -> list[str]:
         """How the target came into view: what is in view is not scrolled to, however much was scrolled before."""
-        if "coordinate" not in step.action or self.rng.random() > 0.08:
+        assert clause.step is not None
+        if clause.step.action["action"] == "scroll":
+            return self._searched(clause)
+        if "coordinate" not in clause.step.action or self.rng.random() > 0.08:
             return []
         if self.scene.above > 0:
             return ["Scroll down"] * self.rng.choice([1, 1, 2, 3])
         return self.rng.choice(
             [["Scroll down (no change)"], ["Scroll down", "Scroll up"], ["Scroll up (no change)"]]
         )
+
+    def _searched(self, clause: Clause) -> list[str]:
+        """How far the target was looked for. A page does not show where it stands: one looks further down, and above
+        once the end was reached."""
+        assert clause.step is not None
+        if (
+            clause.kind == "key" or clause.step.action["action"] != "scroll"
+        ):  # "key": scrolling is what was asked for
+            return []
+        if clause.step.action["pixels"] > 0:
+            there, back = self.rng.choice([0, 1, 1, 2, 3]), self.rng.choice([0, 0, 1, 2])
+            return ["Scroll down"] * there + ["Scroll down (no change)"] + ["Scroll up"] * back
+        if self.scene.above == 0:
+            return ["Scroll up (no change)"] if self.rng.random() < 0.1 else []
+        return ["Scroll down"] * self.rng.choice([0, 0, 0, 1, 1, 2])
 
     def _mistakes(self, share: float) -> list[str]:
         """Steps that nobody asked for, most of them to no effect. They say nothing about what is left to do."""

@@ -63,19 +63,14 @@ def _wish(see: Sight, element: Element) -> str:
     return see.say.press(element.role, see.say.thing(element.role, name), name)
 
 
-def out_of_sight(see: Sight) -> tuple[Clause, list[str]] | None:
-    """The target is scrolled away. Down first; up once the end was reached. Also: lines that this cost so far."""
+def out_of_sight(see: Sight) -> Clause | None:
+    """The target is scrolled away."""
     gone = [e for e in see.gone if e.name and see.named_once(e.name)]
     if not gone:
         return None
     element = see.rng.choice(gone)
-    below = see.box(element)[1] > 0
-    lines = ["Scroll down"] * see.rng.choice([0, 0, 1, 2])
-    if not below:
-        lines = ["Scroll down"] * see.rng.randint(2, 3)
-        lines[-1] += " (no change)"
-        lines += ["Scroll up"] * see.rng.choice([0, 0, 1])
-    return Clause(_wish(see, element), step=scroll_step(down=below), more=[OPEN_END], kind="scroll"), lines
+    step = scroll_step(down=see.box(element)[1] > 0)
+    return Clause(_wish(see, element), step=step, more=[OPEN_END], kind="scroll")
 
 
 def behind(see: Sight) -> Clause | None:
