@@ -25,7 +25,7 @@ from .phrasebook import (
 )
 from .words import is_held_out, word_list
 
-QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "“{}”"]
+QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "{}", "“{}”"]
 GOES = ("link", "tab", "page", "menu", "section")  # people go to them as often as they click them
 STRANGE_SHARE, COLLOQUIAL_SHARE = 0.25, 0.35  # of phrasings whose intent has some
 Template = tuple[str | tuple[str, ...], ...]

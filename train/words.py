@@ -159,6 +159,9 @@ def is_held_out(word: str) -> bool:
     return zlib.crc32(word.lower().encode()) % 8 == 0
 
 
+SMALL = "in into to of for and with at on as from by".split()
+
+
 class Words:
     """Draws words for one split ("train" or "heldout") from one random stream."""
 
@@ -415,13 +418,15 @@ class Words:
 
     def _free_text(self) -> str:
         r = self.rng.random()
-        if r < 0.35:
+        if r < 0.3:
             return self.noun()
-        if r < 0.6:
+        if r < 0.52:
             return f"{self.rng.choice([self.pick(ADJECTIVES), self.noun()])} {self.noun()}"
-        if r < 0.75:
+        if r < 0.65:
             return self.thing()
-        if r < 0.85:
+        if r < 0.74:  # with a word that could be the task's own
+            return f"{self.noun()} {self.rng.choice(SMALL)} {self.rng.choice([self.noun, self.thing])()}"
+        if r < 0.84:
             return self.sentence(3, 5).rstrip(".!?")
         if r < 0.93:
             return self.pseudo() + self.rng.choice(["", str(self.rng.randint(0, 99))])

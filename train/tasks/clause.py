@@ -24,8 +24,8 @@ class Step:
 class Clause:
     """Part of a task. `past`: lines of what was done for it; `step`: what is due now on this page, or None where
     nothing is left to do; `more`: lines of what would follow; `due`: the part of the text that the step is for, where
-    it asks for several things. A clause is `told` when only the history can say that it is done: nothing on the page
-    would show it."""
+    it asks for several things; `lists`: it names several in one breath, too many to say again for each. A clause is
+    `told` when only the history can say that it is done: nothing on the page would show it."""
 
     text: str
     past: list[str] = field(default_factory=list)
@@ -34,6 +34,7 @@ class Clause:
     told: bool = False
     kind: str = "imagined"
     due: str = ""
+    lists: bool = False
 
     def done_lines(self) -> list[str]:
         return self.past + ([self.step.thought] if self.step else []) + self.more
@@ -76,7 +77,7 @@ def snapshot_text(task: str, lines: list[str]) -> str:
 def said_again(clause: Clause | None, alone: bool) -> str:
     """What the thought of a step says first: its wish, out of a task that has others. Long ones are left out, and
     where nothing is due nothing is said."""
-    if clause is None or clause.step is None:
+    if clause is None or clause.step is None or clause.lists:
         return ""
     text = clause.due or ("" if alone else clause.text)
     return text[:1].upper() + text[1:] if len(text) <= MOST_SAID else ""

@@ -39,7 +39,7 @@ def tick(widget: Ticks, see: Sight) -> Clause | None:
     text = see.say.say("ticks", list=said) if on else see.say.say("untick", x=said)
     past, step = tick_through(see, [(e, on) for e in wanted])
     more = [f"Click {see.line(e)}" for e in wanted] if step else []
-    return Clause(text, past, step, more, kind="ticks" if step else "settled")
+    return Clause(text, past, step, more, kind="ticks" if step else "settled", lists=len(wanted) > 1)
 
 
 def _tick_name(see: Sight, element: Element) -> str:
