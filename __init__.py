@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agent import Agent, RemoteModel, Run, Secret, Step, tool
     from .agent.oneshot import Browser
+    from .tools.prelaunch import prelaunch
 
 __version__ = "0.1.0"
-__all__ = ["Agent", "Browser", "RemoteModel", "Run", "Secret", "Step", "__version__", "tool"]
+__all__ = ["Agent", "Browser", "RemoteModel", "Run", "Secret", "Step", "__version__", "prelaunch", "tool"]
 
-_HOMES = {"Browser": ".agent.oneshot"}
+_HOMES = {"Browser": ".agent.oneshot", "prelaunch": ".tools.prelaunch"}
 _HOMES |= dict.fromkeys(("Agent", "RemoteModel", "Run", "Secret", "Step", "tool"), ".agent")
 
 

@@ -1,33 +1,77 @@
-"""Starts Playwright's driver, a Node program: half of its start is spent on compiling, which Node can keep.
+"""Starts Playwright's driver, a Node program, or takes over the one that `prelaunch` has started.
 
-Node writes what it has compiled into a folder of ours, named by a variable that the driver alone gets to see.
+Node is told where to keep what it has compiled, by a variable that the driver alone gets to see.
 """
 
+import asyncio
 import os
+import subprocess
+from asyncio.streams import FlowControlMixin
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Playwright, async_playwright
 
-_VARIABLE = "NODE_COMPILE_CACHE"
+from .prelaunch import compile_cache, is_waiting, take
 
 
 async def start_driver() -> Playwright:
     """Raises playwright's Error when it does not start."""
-    with _compiled_code():
+    with _environment(compile_cache()), _taking_over():
         return await async_playwright().start()
 
 
 @contextmanager
-def _compiled_code() -> Iterator[None]:
-    """A folder that the user has named stays; one that cannot be written is no use to Node, and no harm."""
-    if _VARIABLE in os.environ:
-        yield
-        return
-    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    os.environ[_VARIABLE] = str(Path(home) / "saccade" / "driver")
+def _environment(more: dict[str, str]) -> Iterator[None]:
+    os.environ.update(more)
     try:
         yield
     finally:
-        os.environ.pop(_VARIABLE, None)
+        for name in more:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _taking_over() -> Iterator[None]:
+    """Playwright starts its driver with `asyncio.create_subprocess_exec`: asked for the very command that
+    waits, it answers with the process that waits."""
+    if not is_waiting():
+        yield
+        return
+    start = asyncio.create_subprocess_exec
+
+    async def take_or_start(*command: Any, **options: Any) -> Any:
+        taken = take([*command], options.get("env") or {})
+        return await _Taken.over(taken) if taken else await start(*command, **options)
+
+    asyncio.create_subprocess_exec = take_or_start
+    try:
+        yield
+    finally:
+        asyncio.create_subprocess_exec = start
+
+
+class _Taken:
+    """What Playwright needs of an `asyncio.subprocess.Process`, for a process that runs already."""
+
+    def __init__(self, process: subprocess.Popen, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader):
+        self._process, self.stdin, self.stdout = process, stdin, stdout
+        self.pid = process.pid
+
+    @classmethod
+    async def over(cls, process: subprocess.Popen) -> "_Taken":
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
+        pipe, flow = await loop.connect_write_pipe(FlowControlMixin, process.stdin)
+        return cls(process, asyncio.StreamWriter(pipe, flow, None, loop), reader)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    async def communicate(self) -> None:
+        """To the end of what it says, and of itself."""
+        await self.stdout.read()
+        await asyncio.to_thread(self._process.wait)

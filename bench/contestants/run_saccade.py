@@ -1,9 +1,15 @@
 """The whole agent of Saccade, with a scripted model that clicks the button each time."""
 
+# ruff: noqa: E402 (the driver starts while the rest is imported)
+
 import asyncio
 import json
 import sys
 import tempfile
+
+import saccade
+
+saccade.prelaunch()
 
 from meter import Meter, click_shown
 from saccade import Agent, Browser

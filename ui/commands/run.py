@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...tools.prelaunch import prelaunch
 from ..browser_options import BrowserOptions, browser_options
 from .options import Ask, Json, Model, SecretAt, Thinking
 
@@ -61,6 +62,7 @@ def run(
         secrets=parse_secrets(secret or ()),
         ask_before=ask_before.value,
     )
+    prelaunch()
     agent.browser = page = browsing.open(url)
     if (logins := browsing.save_storage) is not None:
         agent.on_step = lambda step: page.save_storage(logins)
