@@ -97,6 +97,8 @@ class Engine:
     """Satisfies the agent's ChatModel protocol. Any number of callers, in threads or tasks, share one engine.
 
     `guesses`: how many tokens the prediction head drafts at a time, 0 for none; the text stays the same.
+    `lookups`: how many are taken at a time from where the last ones stood before; None: 7 on a CPU, where few
+    tokens take hardly longer than one, and 0 on a GPU, where graphs write one.
     `graphs`: whether prompts go through CUDA graphs where they can (`prompt_graphs.py`).
     """
 
@@ -111,11 +113,16 @@ class Engine:
         limits: Limits | None = None,
         guesses: int = 0,
         graphs: bool = True,
+        lookups: int | None = None,
     ):
         if guesses and model.mtp is None:
             raise InputError(f"{name} has no multi-token prediction head: use guesses=0")
         if not 0 <= guesses < kernels.SHORT:
             raise InputError(f"guesses {guesses} is out of range: give 0 to {kernels.SHORT - 1}")
+        if lookups is None:
+            lookups = kernels.SHORT - 1 if model.device.type == "cpu" else 0
+        if not 0 <= lookups < kernels.SHORT:
+            raise InputError(f"lookups {lookups} is out of range: give 0 to {kernels.SHORT - 1}")
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
         self.sampling = sampling or {"fast": Sampling(), "deep": Sampling()}
         self.preferences = preferences or Preferences()
@@ -128,7 +135,7 @@ class Engine:
         self.prefixes = PrefixCache(_or_share(self.limits.prefix_bytes, free, PREFIX_SHARE))
         self.scheduler = Scheduler(
             model, self.pictures, self.prefixes, self.limits,
-            _or_share(self.limits.memory_bytes, free, MEMORY_SHARE), guesses,
+            _or_share(self.limits.memory_bytes, free, MEMORY_SHARE), guesses, lookups,
         )  # fmt: skip
 
     @classmethod
@@ -142,6 +149,7 @@ class Engine:
         limits: Limits | None = None,
         guesses: int = 0,
         graphs: bool = True,
+        lookups: int | None = None,
     ) -> "Engine":
         """Load a local checkpoint folder, a hub id, or the built-in one by the name "builtin".
 
@@ -160,7 +168,7 @@ class Engine:
         preferences = Preferences.from_pretrained(folder)
         name = folder.resolve().name if Path(path).is_dir() else Path(path).name
         model = _apart(lambda: _load(folder, device, dtype, quantise))
-        return cls(model, chat, processor, sampling, preferences, name, limits, guesses, graphs)
+        return cls(model, chat, processor, sampling, preferences, name, limits, guesses, graphs, lookups)
 
     async def reply(
         self, messages: list[dict], tools: list[dict], thinking: str | Thinking = "auto"

@@ -22,7 +22,7 @@ class Usage:
     cached_tokens: int = 0
     thinking_tokens: int = 0
     answer_tokens: int = 0
-    drafted_tokens: int = 0  # guesses of the prediction head that were checked
+    drafted_tokens: int = 0  # guesses that were checked
     accepted_tokens: int = 0  # those that were right
 
     @property

@@ -20,7 +20,7 @@ from .pictures import Picture, PictureCache
 from .prefixes import PrefixCache, Snapshot
 from .request import Limits
 from .sequence import Sequence
-from .speculation import Picker
+from .speculation import Picker, looked_up
 from .vlm import VisionLanguageModel
 
 IDLE_S = 5.0  # then the thread ends; the next request starts another
@@ -36,9 +36,11 @@ class Scheduler:
         limits: Limits,
         memory_bytes: int,
         guesses: int = 0,
+        lookups: int = 0,
     ):
         self.model, self.pictures, self.prefixes = model, pictures, prefixes
-        self.limits, self.memory_bytes, self.guesses = limits, memory_bytes, guesses
+        self.limits, self.memory_bytes = limits, memory_bytes
+        self.guesses, self.lookups = guesses, lookups
         self.steps = 0
         self._batches = Batches(model)
         self._waiting: deque[Sequence] = deque()
@@ -138,7 +140,7 @@ class Scheduler:
         """Let everyone say what to feed; some are at their end already."""
         for sequence in tuple(self._running):
             try:
-                sequence.plan(self._guess if self.guesses else None)
+                sequence.plan(self._guess if self.guesses or self.lookups else None)
             except Exception as error:
                 self._fail([sequence], error)
         self._drop_finished(tuple(self._running))
@@ -155,13 +157,16 @@ class Scheduler:
         self._drop_finished(group)
 
     def _guess(self, sequence: Sequence) -> list[int]:
-        room = sequence.request.max_tokens - len(sequence.ids) - 1
-        count = min(self.guesses, room)
-        if count < 1 or sequence.draft is None:
-            return []
-        pick = Picker(sequence.constraint)
+        """What stood before, where it is alone: those that take in unequally many tokens share no forward."""
+        room, pick = sequence.request.max_tokens - len(sequence.ids) - 1, Picker(sequence.constraint)
+        lookups, guesses = min(self.lookups, room), min(self.guesses, room)
         try:
-            return sequence.draft.guess(self.model, sequence.feed[-1], count, pick)
+            alone = lookups > 0 and len(self._running) == 1
+            if alone and (found := pick.follow(looked_up(sequence.known(), lookups))):
+                return found
+            if guesses > 0 and sequence.draft:
+                return sequence.draft.guess(self.model, sequence.feed[-1], guesses, pick)
+            return []
         finally:
             pick.undo()
 

@@ -63,7 +63,7 @@ class Sequence:
         self.draft: DraftState | None = None
         self.length = 0  # tokens that `cache` has seen
         self.feed: list[int] = []
-        self.guessed = 0  # of `feed`, by the prediction head
+        self.guessed = 0  # of `feed`
         self.drafted = self.accepted = 0
         self.cancelled = False
         self.finish_reason: FinishReason | None = None
@@ -80,6 +80,10 @@ class Sequence:
         """Names of the tokens that `cache` has seen."""
         written = np.array(self.ids[: self.length - self.prefill.length], dtype=np.int64)
         return np.concatenate((self.prefill.key, written))
+
+    def known(self) -> np.ndarray:
+        """All tokens read and written, int64 [T]."""
+        return np.concatenate((self.prompt.ids, np.array(self.ids, dtype=np.int64)))
 
     def begin(self) -> None:
         """The prompt is computed: take over its state and choose the first token."""

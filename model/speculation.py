@@ -1,7 +1,9 @@
-"""Guesses of the next tokens by the multi-token prediction head, to be checked in one forward of the network.
+"""Guesses of the next tokens, to be checked in one forward of the network.
 
-A guess is checked by the ordinary choice of the next token: where the two agree, the next choice is already
-paid for. So what is written is what would be written without guesses, token by token, sampled or greedy.
+They come from the multi-token prediction head, or from what was read and written before: names and texts
+are mostly copied, and looking costs nothing (prompt lookup decoding). A guess is checked by the ordinary
+choice of the next token: where the two agree, the next choice is already paid for. So what is written is what
+would be written without guesses, token by token, sampled or greedy.
 
 Shapes: m pending rows, D model dim, V vocabulary.
 """
@@ -9,6 +11,7 @@ Shapes: m pending rows, D model dim, V vocabulary.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +20,26 @@ from .constraint import Constraint, FreeText
 from .vlm import VisionLanguageModel
 
 Pick = Callable[[Tensor], int | None]  # logits [V] -> the guess, or None to guess no further
+LEAST, MOST = (
+    2,
+    8,
+)  # of the last tokens so many must have stood together before, and more than that say nothing
+
+
+def looked_up(ids: np.ndarray, count: int) -> list[int]:
+    """At most `count` tokens that followed the last tokens of `ids` [T] earlier: where most of these stood, and
+    latest of all that so many follow."""
+    places, stood = np.flatnonzero(ids[:-1] == ids[-1]) + 1, 1
+    while stood < MOST and len(longer := places[places > stood]):
+        longer = longer[ids[longer - stood - 1] == ids[-stood - 1]]
+        if not len(longer):
+            break
+        places, stood = longer, stood + 1
+    if stood < LEAST:
+        return []
+    full = places[places + count <= len(ids)]
+    place = full[-1] if len(full) else places[0]
+    return ids[place : place + count].tolist()
 
 
 @dataclass
@@ -77,7 +100,8 @@ class DraftState:
 
 
 class Picker:
-    """The likeliest token that the constraint allows; none where it knows the next one, or that none follows.
+    """The likeliest token that the constraint allows, or those of given ones that it does; none where it
+    knows the next one, or that none follows.
 
     The constraint follows the guesses while they are made; `undo` takes them back.
     """
@@ -91,7 +115,21 @@ class Picker:
         allowed = self.constraint.mask()
         if allowed is not None:
             logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
-        token = int(logits.argmax())
+        return self._accept(int(logits.argmax()))
+
+    def follow(self, tokens: list[int]) -> list[int]:
+        """As many of these as may follow."""
+        kept = []
+        for token in tokens:
+            if self.constraint.finished or self.constraint.forced():
+                break
+            allowed = self.constraint.mask()
+            if allowed is not None and not allowed[token]:
+                break
+            kept.append(self._accept(token))
+        return kept
+
+    def _accept(self, token: int) -> int:
         self.constraint.accept(token)
         self.count += 1
         return token

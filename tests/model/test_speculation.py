@@ -13,9 +13,10 @@ from saccade.errors import InputError
 from saccade.model.engine import Engine, Limits, Piece, Thinking
 from saccade.model.mtp import MultiTokenPredictor
 from saccade.model.sampling import Sampling
+from saccade.model.speculation import looked_up
 
 from . import tiny
-from .talk import picture, script, tokens, turns, user
+from .talk import babble, picture, script, tokens, turns, user
 
 SAMPLED = Sampling(1.0, top_k=40, presence_penalty=0.5, seed=3)
 
@@ -31,7 +32,12 @@ def guessing(folder: Path, guesses: int, **options) -> Engine:
     head = MultiTokenPredictor(replace(plain.model.config.text, mtp_num_hidden_layers=1))
     tiny.randomise(head, seed=4)
     plain.model.mtp = head.requires_grad_(False)
-    return Engine(plain.model, plain.chat, plain.processor, guesses=guesses, **options)
+    return Engine(plain.model, plain.chat, plain.processor, guesses=guesses, **{"lookups": 0, **options})
+
+
+def plain_of(engine: Engine) -> Engine:
+    """The same network, token by token."""
+    return Engine(engine.model, engine.chat, engine.processor, lookups=0)
 
 
 class Oracle:
@@ -55,7 +61,7 @@ class Oracle:
 def test_a_random_head_changes_nothing(folder: Path, guesses: int, sampling: Sampling):
     engine = guessing(folder, guesses)
     for n in (1, 2, 3):  # later turns start from states that earlier ones left
-        plain = Engine(engine.model, engine.chat, engine.processor)
+        plain = plain_of(engine)
         assert tokens(engine, turns(n), 30, sampling=sampling) == tokens(
             plain, turns(n), 30, sampling=sampling
         )
@@ -65,7 +71,7 @@ def test_a_random_head_changes_nothing(folder: Path, guesses: int, sampling: Sam
 @pytest.mark.parametrize("period", [1, 2, 3, 5, 10**9])
 def test_guesses_that_are_often_right(folder: Path, period: int, sampling: Sampling):
     engine = guessing(folder, 4)
-    expected = tokens(Engine(engine.model, engine.chat, engine.processor), turns(2), 60, sampling=sampling)
+    expected = tokens(plain_of(engine), turns(2), 60, sampling=sampling)
     engine.scheduler._guess = Oracle(expected, period)  # type: ignore[method-assign]
     generation = engine.generate(turns(2), max_tokens=60, sampling=sampling)
     assert [piece.token for piece in generation if piece.token is not None] == expected
@@ -93,14 +99,58 @@ async def test_guessing_in_a_batch(folder: Path):
     await asyncio.sleep(0.05)
     cancelled.cancel()
     for i, got in enumerate(await together):
-        plain = Engine(engine.model, engine.chat, engine.processor)
+        plain = plain_of(engine)
         assert got == tokens(plain, talks[i], 20 + i, sampling=replace(SAMPLED, seed=i))
+
+
+@pytest.mark.parametrize("guesses", [0, 2])
+@pytest.mark.parametrize("sampling", [Sampling(), SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("lookups", [1, 4, 7])
+def test_what_stood_before_changes_nothing(folder: Path, lookups: int, sampling: Sampling, guesses: int):
+    engine = guessing(folder, guesses, lookups=lookups)
+    for n in (1, 2, 3):
+        assert tokens(engine, turns(n), 30, sampling=sampling) == tokens(
+            plain_of(engine), turns(n), 30, sampling=sampling
+        )
+
+
+def test_what_is_repeated_is_written_several_tokens_at_a_time(folder: Path):
+    """A network that says one letter for ever, and so is always guessed right."""
+    engine = Engine.from_pretrained(folder)
+    babble(engine)
+    engine.scheduler.lookups = 7
+    reply = engine.generate([user("Go")], max_tokens=64, thinking="fast").finish()
+    assert reply.text.endswith("a" * 60)
+    assert reply.usage.acceptance > 0.9
+    assert engine.scheduler.steps < 20
+
+
+@pytest.mark.parametrize(
+    ("ids", "count", "found"),
+    [
+        ([5, 6, 7, 8, 5, 6], 4, [7, 8, 5, 6]),
+        ([5, 6, 7, 8, 5, 6], 1, [7]),
+        ([5, 6, 7, 5, 6, 8, 5, 6], 2, [8, 5]),  # the latest place
+        ([4, 5, 6, 7, 3, 5, 6, 8, 4, 5, 6], 2, [7, 3]),  # more of the last tokens stood there
+        ([6, 7, 8, 6], 3, []),  # one token alone says nothing
+        ([5, 5, 5], 3, [5]),
+        ([1, 2, 3], 3, []),
+        ([1], 3, []),
+    ],
+)
+def test_where_the_last_tokens_stood_before(ids: list[int], count: int, found: list[int]):
+    assert looked_up(np.array(ids), count) == found
+
+
+def test_lookups_are_a_few():
+    with pytest.raises(InputError, match="lookups 8 is out of range: give 0 to 7"):
+        Engine.from_pretrained("builtin", lookups=8)
 
 
 def test_a_budget_holds_while_guessing(folder: Path):
     engine = guessing(folder, 4)
     for budget in (0, 1, 5):
-        plain = Engine(engine.model, engine.chat, engine.processor)
+        plain = plain_of(engine)
         assert tokens(engine, turns(1), 25, thinking=Thinking("deep", budget)) == tokens(
             plain, turns(1), 25, thinking=Thinking("deep", budget)
         )
