@@ -27,8 +27,8 @@ LEAST, MOST = (
 
 
 def looked_up(ids: np.ndarray, count: int) -> list[int]:
-    """At most `count` tokens that followed the last tokens of `ids` [T] earlier: where most of these stood, and
-    latest of all that so many follow."""
+    """At most `count` tokens that followed the last tokens of `ids` [T] earlier: where most of these stood,
+    and of such places the latest that so many follow."""
     places, stood = np.flatnonzero(ids[:-1] == ids[-1]) + 1, 1
     while stood < MOST and len(longer := places[places > stood]):
         longer = longer[ids[longer - stood - 1] == ids[-stood - 1]]
