@@ -63,6 +63,11 @@ def main() -> None:
     report(speeds, memory, steps, chosen)
 
 
+def plain_engine(checkpoint: Path) -> Engine:
+    """Token by token: a random network repeats itself, which guesses from earlier text would profit from."""
+    return Engine.from_pretrained(checkpoint, lookups=0)
+
+
 def load_peers(checkpoint: Path) -> dict[str, Any]:
     import transformers
 
@@ -152,7 +157,7 @@ class Side:
 
 def serve_side(name: str, checkpoint: Path) -> None:
     """What `Side` starts: a seed in, seconds out."""
-    engine = Engine.from_pretrained(checkpoint) if name == "ours" else None
+    engine = plain_engine(checkpoint) if name == "ours" else None
     peers, processor = ({}, None) if engine else (load_peers(checkpoint), peer_processor())
     for line in sys.stdin:
         seed, image = int(line), screenshot(1000 + int(line))
@@ -182,7 +187,7 @@ def peak_bytes(side: str, checkpoint: Path) -> int:
     """Of a process that loads one side alone, sees a picture, reads a prompt and writes."""
     image = screenshot(1)
     if side == "ours":
-        engine = Engine.from_pretrained(checkpoint)
+        engine = plain_engine(checkpoint)
         ours_text(engine, 1)
         ours_image(engine, image)
     else:
@@ -213,10 +218,12 @@ def conversation(steps: int) -> list[dict]:
 
 def walk_ours(checkpoint: Path, steps: int) -> list[dict[str, float]]:
     """Time to the first token at each step, through the engine."""
-    engine, talk = Engine.from_pretrained(checkpoint), conversation(steps)
+    engine, talk = plain_engine(checkpoint), conversation(steps)
     rows: list[dict[str, float]] = []
     for run in range(WALKS):
-        engine = Engine(engine.model, engine.chat, engine.processor)  # nothing is known of the last walk
+        engine = Engine(
+            engine.model, engine.chat, engine.processor, lookups=0
+        )  # nothing is known of the last walk
         for step in range(1, steps + 1):
             reply = engine.generate(talk[: 2 * step - 1], max_tokens=1, thinking="fast").finish()
             usage, seconds = reply.usage, reply.timings["first_token"]
@@ -228,7 +235,7 @@ def walk_ours(checkpoint: Path, steps: int) -> list[dict[str, float]]:
 
 def walk_theirs(checkpoint: Path, steps: int) -> dict[int, dict[str, float]]:
     """The same from the whole history, at some of the steps."""
-    engine, peer = Engine.from_pretrained(checkpoint), load_peers(checkpoint)[EXPERTS[0]]
+    engine, peer = plain_engine(checkpoint), load_peers(checkpoint)[EXPERTS[0]]
     talk, processor = conversation(steps), peer_processor()
     return {
         step: {"theirs": their_step(engine, peer, processor, talk[: 2 * step - 1])}
