@@ -36,18 +36,19 @@ class Waiting:
 def prelaunch() -> None:
     """Begin to start the browser's driver and return at once: for the first line of a script.
 
-    Works once in a program, and not on Windows, where a running process cannot be taken over. Raises nothing:
-    where there is no driver, the browser that needs it says so.
+    Works once in a program, and not on Windows, where a running process cannot be taken over. Of a driver
+    that is missing or does not start the browser that needs it speaks.
     """
     global _asked
     if _asked or sys.platform == "win32":
         return
     _asked = True
-    try:
-        from playwright._impl._driver import compute_driver_executable, get_driver_env
+    from playwright._impl._driver import compute_driver_executable, get_driver_env
+    from playwright._impl._errors import Error
 
+    try:
         waiting = Waiting([*compute_driver_executable(), "run-driver"], get_driver_env() | compile_cache())
-    except Exception:
+    except (Error, OSError):
         return
     _waiting.append(waiting)
     atexit.register(_end_what_waits)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from playwright.async_api import Error as PlaywrightError
 from saccade.tools import Browser
 from saccade.tools import prelaunch as early
 from saccade.tools.driver import start_driver
@@ -79,8 +80,10 @@ async def test_nothing_else_is_imported_for_it_and_nothing_is_left_behind():
         os.kill(int(done.stdout), 0)
 
 
-async def test_without_a_driver_the_browser_says_so_and_not_this(monkeypatch):
+async def test_of_a_driver_that_does_not_start_the_browser_speaks(monkeypatch):
     monkeypatch.setattr(early, "_asked", False)
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/nowhere/node")
     early.prelaunch()
     assert not early.is_waiting()
+    with pytest.raises(PlaywrightError, match="/nowhere/node"):
+        await start_driver()
