@@ -220,10 +220,8 @@ def walk_ours(checkpoint: Path, steps: int) -> list[dict[str, float]]:
     """Time to the first token at each step, through the engine."""
     engine, talk = plain_engine(checkpoint), conversation(steps)
     rows: list[dict[str, float]] = []
-    for run in range(WALKS):
-        engine = Engine(
-            engine.model, engine.chat, engine.processor, lookups=0
-        )  # nothing is known of the last walk
+    for run in range(WALKS):  # by an engine that knows nothing of the last walk
+        engine = Engine(engine.model, engine.chat, engine.processor, lookups=0)
         for step in range(1, steps + 1):
             reply = engine.generate(talk[: 2 * step - 1], max_tokens=1, thinking="fast").finish()
             usage, seconds = reply.usage, reply.timings["first_token"]

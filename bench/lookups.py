@@ -33,11 +33,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="builtin")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    engine, sums, different = (
-        Engine.from_pretrained(args.checkpoint),
-        defaultdict(lambda: defaultdict(float)),
-        0,
-    )
+    engine, different = Engine.from_pretrained(args.checkpoint), 0
+    sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     turns = [(image, said) for image, told in held_out_pages(args.pages, args.turns) for said, _ in told]
     for i, (image, said) in enumerate(track(turns, "turns", console=Console(stderr=True))):
         content = [{"type": "image", "image": Image.fromarray(image)}, {"type": "text", "text": said}]
@@ -65,9 +62,8 @@ def answer(engine: Engine, talk: list[dict], lookups: int) -> ModelReply:
 
 
 def table(rows: list[dict[str, float]], turns: int, different: int) -> Table:
-    table = Table(
-        title=f"A reply, mean of {turns}; {different} differ from token by token", title_justify="left"
-    )
+    title = f"A reply, mean of {turns}; {different} differ from token by token"
+    table = Table(title=title, title_justify="left")
     for name in ("at a time", "decoding s", "of one by one", "tokens", "guessed", "right"):
         table.add_column(name, justify="right")
     for row in rows:

@@ -117,12 +117,12 @@ class Engine:
     ):
         if guesses and model.mtp is None:
             raise InputError(f"{name} has no multi-token prediction head: use guesses=0")
-        if not 0 <= guesses < kernels.SHORT:
-            raise InputError(f"guesses {guesses} is out of range: give 0 to {kernels.SHORT - 1}")
+        most = kernels.SHORT - 1
         if lookups is None:
-            lookups = kernels.SHORT - 1 if model.device.type == "cpu" else 0
-        if not 0 <= lookups < kernels.SHORT:
-            raise InputError(f"lookups {lookups} is out of range: give 0 to {kernels.SHORT - 1}")
+            lookups = most if model.device.type == "cpu" else 0
+        for what, count in {"guesses": guesses, "lookups": lookups}.items():
+            if not 0 <= count <= most:
+                raise InputError(f"{what} {count} is out of range: give 0 to {most}")
         self.model, self.chat, self.processor, self.name = model, chat, processor, name
         self.sampling = sampling or {"fast": Sampling(), "deep": Sampling()}
         self.preferences = preferences or Preferences()

@@ -337,12 +337,11 @@ class TaskWriter:
         )
 
     def _searched(self, clause: Clause) -> list[str]:
-        """How far the target was looked for. A page does not show where it stands: one looks further down, and above
-        once the end was reached."""
+        """How far the target was looked for, where it still is. A page does not show where it stands: one looks
+        further down, and above once the end was reached."""
         assert clause.step is not None
-        if (
-            clause.kind == "key" or clause.step.action["action"] != "scroll"
-        ):  # "key": scrolling is what was asked for
+        was_asked_for = clause.kind == "key"
+        if was_asked_for or clause.step.action["action"] != "scroll":
             return []
         if clause.step.action["pixels"] > 0:
             there, back = self.rng.choice([0, 1, 1, 2, 3]), self.rng.choice([0, 0, 1, 2])
