@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from dataclasses import fields, replace
 
 import pytest
@@ -19,7 +20,7 @@ from train.optim import make_optimizers, orthogonalise, schedule
 from train.render import Renderer, Scene
 from train.shape import SHAPES, Shape
 from train.tasks import TaskWriter
-from train.team import Team, start
+from train.team import Team, own_gpu, start
 from train.tokenizer import make_tokenizer
 from train.weights import load_checkpoint, load_shards, save_shards
 
@@ -255,6 +256,27 @@ def test_a_team_averages_gradients_and_agrees(tmp_path):
         assert first.tolist() == [0.5] * 3
         assert second.tolist() == [[0.5, 0.5]] * 2
         assert agreed == 5.0
+
+
+def fail_or_wait(team: Team, _: object) -> None:
+    if team.rank == 0:
+        raise RuntimeError("no space left")
+    time.sleep(600)
+
+
+def test_where_one_of_a_team_fails_the_others_end():
+    with pytest.raises(Exception, match="no space left"):
+        start(fail_or_wait, None, 2, "cpu")
+
+
+@pytest.mark.parametrize(("rank", "visible", "own"), [(0, "", "0"), (1, "", "1"), (1, "4,6", "6")])
+def test_a_process_of_a_team_sees_its_own_gpu(rank, visible, own):
+    assert own_gpu(rank, visible) == own
+
+
+def test_a_process_without_a_gpu_says_how_many_there_are():
+    with pytest.raises(ValueError, match=r"names 1; give fewer --gpus"):
+        own_gpu(1, "GPU-5a")
 
 
 def test_a_model_without_deepstack_learns_as_well(scene):
