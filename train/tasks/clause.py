@@ -1,5 +1,6 @@
 """The values that tasks are made of: steps, clauses, turns; and the text in which a turn is put."""
 
+import re
 from dataclasses import dataclass, field
 
 from ..pages import HEIGHT, WIDTH
@@ -74,13 +75,15 @@ def snapshot_text(task: str, lines: list[str]) -> str:
     return f"Task: {task}\nDone:\n" + "\n".join(numbered)
 
 
-def said_again(clause: Clause | None, alone: bool) -> str:
-    """What the thought of a step says first: its wish, out of a task that has others. Long ones are left out, and
-    where nothing is due nothing is said."""
+def said_again(clause: Clause | None, task: str, alone: bool) -> str:
+    """What the thought of a step says first: its wish, letter by letter as `task` has it, out of a task that has others.
+    Long ones are left out, and where nothing is due nothing is said. Its "please" could as well belong to the task."""
     if clause is None or clause.step is None or clause.lists:
         return ""
-    text = clause.due or ("" if alone else clause.text)
-    return text[:1].upper() + text[1:] if len(text) <= MOST_SAID else ""
+    text = re.sub(",? please$", "", clause.due or ("" if alone else clause.text))
+    if len(text) > MOST_SAID:
+        return ""
+    return text if text in task else text[:1].upper() + text[1:]
 
 
 def relative_centre(box: Box) -> list[int]:
