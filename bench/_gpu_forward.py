@@ -33,8 +33,8 @@ Forward = Callable[..., Tensor]
 
 @torch.inference_mode()
 def check_prompt_graphs(device: str = "cuda") -> dict[str, dict[str, float]]:
-    """Errors of what a forward gives and of the states that it leaves, in the worst of the runs: of `graphs`, and
-    of the ordinary forward in `halves`, which says how much hangs on roundings."""
+    """Errors of what a forward gives and of the states that it leaves, in the worst of the runs: of `graphs`,
+    and of the ordinary forward in `halves`, which says what hangs on roundings."""
     errors, on_card = {}, device == "cuda"
     for name, (text, dtype, least) in list(NETWORKS.items())[: None if on_card else 1]:
         model = random_model(text, device, dtype, vision=SMALL_VISION)
