@@ -25,7 +25,7 @@ CLICK, *OTHER = token_ids(make_tokenizer(), "Click '", "Click the ", "Type '", "
 # Turns per page and tokens per turn. Single clauses have a bucket of their own; the others part all turns by length, and
 # their shares of the batches, at the beginning and from the middle of training on, give each length as many turns as a
 # journey has of it. Lengths are whole chunks of 64, as the delta rule computes them.
-BUCKETS = {"named": (28, 96), "short": (20, 192), "middle": (13, 384), "long": (9, 576), "longest": (6, 768)}
+BUCKETS = {"named": (22, 128), "short": (20, 192), "middle": (13, 384), "long": (9, 576), "longest": (6, 768)}
 SHARES = {
     "named": (0.75, 0.18),
     "short": (0.1, 0.2),

@@ -71,8 +71,9 @@ def start(work: Callable[[Team, Any], None], args: Any, size: int, device: str) 
                 os.environ["CUDA_VISIBLE_DEVICES"] = own_gpu(rank, visible or "")
             told = (rank, work, args, size, device, port)
             contexts.append(torch.multiprocessing.spawn(_enter, told, nprocs=1, join=False))  # pyright: ignore
-        while not all([context.join(timeout=1) for context in contexts]):
-            pass
+        running = list(contexts)
+        while running:
+            running = [context for context in running if not context.join(timeout=1)]
     finally:
         os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         if visible is not None:

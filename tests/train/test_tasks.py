@@ -142,15 +142,34 @@ def test_a_quoted_click_is_on_what_shows_that_name(sample):
 
 
 def test_a_thought_says_again_the_wish_that_it_is_for(sample):
-    """As the task has it, and never the whole of it."""
+    """As the task has it, in the same letters; nothing where nothing is due."""
     turns = [turn for _, turn, _ in sample.turns]
     again = [turn for turn in turns if turn.due]
-    assert len(turns) / 4 < len(again) < len(turns) / 2  # the single clauses among them say nothing twice
+    assert len(turns) * 0.6 < len(again) < len(turns) * 0.95
+    assert not any(turn.due for turn in turns if turn.thought == "Done")
     for turn in again:
         task = turn.user.removeprefix("Task: ").split("\nDone:\n")[0]
         assert turn.due in task, turn
-        assert len(turn.due) < len(task), turn
         assert turn.thinks() == f"{turn.due}\n{turn.thought}"
+
+
+def test_what_is_missing_is_called_as_the_task_calls_it(sample):
+    """Nothing else could say in which letters it is written."""
+    asking = [turn for _, turn, _ in sample.turns if turn.kind == "ask"]
+    assert len(asking) > 5
+    for turn in asking:
+        assert turn.thought.removeprefix("There is no '").removesuffix("'") in turn.user, turn
+
+
+def test_of_a_list_the_entry_is_said_that_is_clicked(sample):
+    ticking = [
+        turn for _, turn, _ in sample.turns if turn.kind == "ticks" and turn.thought.startswith("Click '")
+    ]
+    entries = [
+        turn for turn in ticking if plain(turn.due.strip("'\"“”")) == plain(turn.thought[6:].strip("'"))
+    ]
+    assert len(entries) > 5
+    assert all(len(turn.due) < len(turn.user) / 2 for turn in entries)
 
 
 def test_answers_stand_on_the_page(sample):

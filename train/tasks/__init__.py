@@ -104,7 +104,7 @@ class TaskWriter:
         ]
         weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 30, 12, 2, 6]
         if self.scene.page.overlay:
-            return self._overlaid() or self._here()
+            return (self.rng.random() < 0.75 and self._overlaid()) or self._here()
         for make in self._shuffled(makers, weights):
             if turn := make():
                 return turn
@@ -289,7 +289,7 @@ class TaskWriter:
         step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
         task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
         lines = clause.past + (self._searched(clause) if clause.step else [])
-        due = said_again(clause, task, alone=True)
+        due = said_again(clause, task)
         return Turn(snapshot_text(task, lines), step.thought, step.action, step.box, clause.kind, due=due)
 
     def _embed(self, clause: Clause, is_last: bool = False) -> Turn:
@@ -368,7 +368,7 @@ class TaskWriter:
         text = self.say.join([c.text for c in clauses])
         quiet = bool(lines) and self.rng.random() < WORDLESS
         lines = wordless(lines, self.see) if quiet else lines
-        due = said_again(clause, text, alone=len(clauses) == 1)
+        due = said_again(clause, text)
         return Turn(snapshot_text(text, lines), step.thought, step.action, step.box, kind, quiet, due)
 
     def _pick_element(self) -> Element:

@@ -25,8 +25,8 @@ class Step:
 class Clause:
     """Part of a task. `past`: lines of what was done for it; `step`: what is due now on this page, or None where
     nothing is left to do; `more`: lines of what would follow; `due`: the part of the text that the step is for, where
-    it asks for several things; `lists`: it names several in one breath, too many to say again for each. A clause is
-    `told` when only the history can say that it is done: nothing on the page would show it."""
+    it asks for several things: of a list, its entry. A clause is `told` when only the history can say that it is
+    done: nothing on the page would show it."""
 
     text: str
     past: list[str] = field(default_factory=list)
@@ -35,7 +35,6 @@ class Clause:
     told: bool = False
     kind: str = "imagined"
     due: str = ""
-    lists: bool = False
 
     def done_lines(self) -> list[str]:
         return self.past + ([self.step.thought] if self.step else []) + self.more
@@ -51,7 +50,7 @@ class Clause:
 
 @dataclass
 class Turn:
-    """`due`: the wish that the step is for, as the task has it, where the task has others: the thought says it first.
+    """`due`: the wish that the step is for, as the task has it: the thought says it first.
     `quiet`: the history tells no thoughts, so that this step has none either."""
 
     user: str
@@ -75,12 +74,13 @@ def snapshot_text(task: str, lines: list[str]) -> str:
     return f"Task: {task}\nDone:\n" + "\n".join(numbered)
 
 
-def said_again(clause: Clause | None, task: str, alone: bool) -> str:
-    """What the thought of a step says first: its wish, letter by letter as `task` has it, out of a task that has others.
-    Long ones are left out, and where nothing is due nothing is said. Its "please" could as well belong to the task."""
-    if clause is None or clause.step is None or clause.lists:
+def said_again(clause: Clause | None, task: str) -> str:
+    """What the thought of a step says first: its wish, letter by letter as `task` has it, the only one too, for whether a
+    task has others is not always plain. Long ones are left out, and where nothing is due nothing is said. Its "please"
+    could as well belong to the task."""
+    if clause is None or clause.step is None:
         return ""
-    text = re.sub(",? please$", "", clause.due or ("" if alone else clause.text))
+    text = re.sub(",? please$", "", clause.due or clause.text)
     if len(text) > MOST_SAID:
         return ""
     return text if text in task else text[:1].upper() + text[1:]

@@ -1,5 +1,7 @@
 """What stands between the user and what they want: things out of sight, dialogs, banners, things that are not there."""
 
+import re
+
 from ..pages.page import Choice, Element, Sections
 from .clause import OPEN_END, Clause, Step, scroll_step
 from .pointing import click_line, click_step
@@ -120,6 +122,8 @@ def missing(see: Sight) -> tuple[Clause, list[str]] | None:
     if any(_is_near(name, e.name) or _is_near(name, e.context) for e in see.elements):
         return None
     wish = _wish(see, Element(-1, role, name))
+    if said := re.search(re.escape(name), wish, re.IGNORECASE):  # nothing else says in which letters
+        name = said[0]
     question = f"There is no '{name}' on this page. What should I do?"
     asking = Step(f"There is no '{name}'", {"action": "ask_user", "text": question})
     if see.scrolls:

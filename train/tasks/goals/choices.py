@@ -35,11 +35,20 @@ def tick(widget: Ticks, see: Sight) -> Clause | None:
     if see.chance(0.25):  # all of them are ticked already
         wanted = [e for e in wanted if e.value] or wanted
     on = not (all(e.value for e in wanted) and see.chance(0.3)) and see.chance(0.92)
-    said = see.say.listed([_tick_name(see, e) for e in wanted])
+    names = [_tick_name(see, e) for e in wanted]
+    said = see.say.listed(names)
     text = see.say.say("ticks", list=said) if on else see.say.say("untick", x=said)
     past, step = tick_through(see, [(e, on) for e in wanted])
     more = [f"Click {see.line(e)}" for e in wanted] if step else []
-    return Clause(text, past, step, more, kind="ticks" if step else "settled", lists=len(wanted) > 1)
+    due = [name for e, name in zip(wanted, names, strict=True) if bool(e.value) != on]
+    return Clause(
+        text,
+        past,
+        step,
+        more,
+        kind="ticks" if step else "settled",
+        due=due[0] if step and len(names) > 1 else "",
+    )
 
 
 def _tick_name(see: Sight, element: Element) -> str:
