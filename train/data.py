@@ -28,10 +28,10 @@ CLICK, *OTHER = token_ids(make_tokenizer(), "Click '", "Click the ", "Type '", "
 BUCKETS = {"named": (22, 128), "short": (20, 192), "middle": (13, 384), "long": (9, 576), "longest": (6, 768)}
 SHARES = {
     "named": (0.75, 0.18),
-    "short": (0.1, 0.2),
-    "middle": (0.11, 0.375),
-    "long": (0.03, 0.19),
-    "longest": (0.01, 0.055),
+    "short": (0.1, 0.24),
+    "middle": (0.11, 0.39),
+    "long": (0.03, 0.145),
+    "longest": (0.01, 0.045),
 }
 LONGEST = "longest"  # of tasks with many wishes, on pages full of controls: others offer too few
 # Of the turns, how many act without a thought (`fast`), and how many after one that misread a name: what was thought

@@ -2,8 +2,9 @@
 
 Pages of the held-out split (words, fonts, layouts, phrasings that training never sees), one HTML file each, on which
 controls work: fields take text, boxes and switches turn, lists drop down, buttons say that they were pressed. Each
-task asks for the states of several controls and, most often, for a button in the end. `until` judges by the page
-alone: all of them as asked for, no other box or switch turned, no other button pressed.
+task asks for the states of several controls and, most often, for a button in the end; with --plain as most people
+would ("type 'Ada' into 'Name', tick 'News' and click 'Save'"). `until` judges by the page alone: all of them as asked
+for, no other box or switch turned, no other button pressed.
 """
 
 import argparse
@@ -63,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--plain", action="store_true", help="the commonest words, one kind of quotes")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     (args.out / "pages").mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def main() -> None:
     while len(rows) < args.count:
         seeds = list(range(seed, seed + 8))
         for number, scene in zip(seeds, renderer.render(seeds, "heldout"), strict=True):
-            task = journey(scene, random.Random(number))
+            task = journey(scene, random.Random(number), args.plain)
             if task and len(rows) < args.count and left[task["kind"]]:
                 left[task["kind"]] -= 1
                 place = write_journey(scene, args.out, len(rows))
@@ -90,9 +92,11 @@ def write_journey(scene: Scene, folder: Path, index: int) -> str:
     return place
 
 
-def journey(scene: Scene, rng: random.Random) -> dict | None:
+def journey(scene: Scene, rng: random.Random, plain: bool = False) -> dict | None:
     """One task on this page, or None where it offers too little or something is open that covers it."""
     see = Sight(scene, rng, "heldout")
+    if plain:
+        see.say.begin(plain=1.0)
     if scene.page.overlay or scene.above or 'class="pop"' in scene.page.html:
         return None
     wishes = chosen(see)

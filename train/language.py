@@ -1,7 +1,8 @@
 """How people ask for things: draws from the phrasebook, with quotes, capitals, slips of the finger, and joins.
 
 Some phrasings belong to the held-out split only, so that evaluation also measures language never trained on. In
-training, now and then, a verb is one that nobody uses so: what it must mean, the rest of the sentence says.
+training, now and then, a verb is one that nobody uses so: what it must mean, the rest of the sentence says. A task told
+plainly has one kind of quotes, the commonest verbs, and commas with an "and" before the last wish.
 """
 
 import functools
@@ -19,6 +20,7 @@ from .phrasebook import (
     OPENERS,
     ORDINALS,
     PAIR,
+    PLAIN,
     STRANGE,
     VERB_OPENERS,
     WITH,
@@ -27,6 +29,7 @@ from .words import is_held_out, word_list
 
 QUOTES = ["'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "{}", "{}", "“{}”"]
 GOES = ("link", "tab", "page", "menu", "section")  # people go to them as often as they click them
+PLAIN_QUOTES = ["'{}'", "'{}'", "'{}'", '"{}"', '"{}"', "{}", "{}", "“{}”"]
 STRANGE_SHARE, COLLOQUIAL_SHARE = 0.25, 0.35  # of phrasings whose intent has some
 Template = tuple[str | tuple[str, ...], ...]
 
@@ -53,9 +56,16 @@ class Phrases:
 
     def __init__(self, rng: random.Random, held_out: bool):
         self.rng, self.held_out = rng, held_out
+        self.quotes: str | None = None  # of a task that is told plainly
+
+    def begin(self, plain: float) -> None:
+        """Another task, told plainly with this probability."""
+        self.quotes = self.rng.choice(PLAIN_QUOTES) if self.rng.random() < plain else None
 
     def say(self, intent: str, **parts: str) -> str:
         train, unseen = BOOK[intent]
+        if self.quotes:
+            return self.fill([PLAIN.get(intent, train[0])], **parts)
         if not self.held_out and intent in STRANGE and self.rng.random() < STRANGE_SHARE:
             return self.fill(STRANGE[intent], v=self.rng.choice(strange_verbs()), **parts)
         if self.held_out and self.rng.random() < 0.35:
@@ -82,15 +92,25 @@ class Phrases:
 
     def quote(self, text: str) -> str:
         mark = "'" if '"' in text else '"' if "'" in text else None
-        return f"{mark}{text}{mark}" if mark else self.rng.choice(QUOTES).format(text)
+        if mark:
+            return f"{mark}{text}{mark}"
+        return (self.quotes or self.rng.choice(QUOTES)).format(text)
 
     def cased(self, name: str) -> str:
         """Users rarely copy capitals faithfully."""
         r = self.rng.random()
-        return name if r < 0.7 else name.lower() if r < 0.93 else name.title() if r < 0.97 else name.upper()
+        return (
+            name
+            if r < (0.9 if self.quotes else 0.7)
+            else name.lower()
+            if r < 0.93
+            else name.title()
+            if r < 0.97
+            else name.upper()
+        )
 
     def thing(self, role: str, name: str) -> str:
-        return self.fill(NOUNS[role], q=self.quote(name))
+        return self.fill(NOUNS[role][: 3 if self.quotes else None], q=self.quote(name))
 
     def press(self, role: str, x: str, name: str) -> str:
         """To click it, in words that never mean a state."""
@@ -124,6 +144,8 @@ class Phrases:
 
     def join(self, clauses: list[str]) -> str:
         """One task out of clauses, in order."""
+        if self.quotes:
+            return self._plainly(clauses)
         if self.rng.random() < 0.35 and (told := self._told(clauses)):
             return told
         style, several = self.rng.random(), len(clauses) > 1
@@ -133,10 +155,10 @@ class Phrases:
             text = self.rng.choice(["{}", "Do this:\n{}", "Steps:\n{}"]).format(
                 "\n".join(f"- {c}" for c in clauses)
             )
-        elif several and style < 0.35:
-            last = self.rng.choice([" and ", ", and ", ", then ", ", and finally "])
+        elif several and style < 0.45:
+            last = self.rng.choice([" and ", " and ", " and ", ", and ", ", then ", ", and finally "])
             text = ", ".join(clauses[:-1]) + last + clauses[-1]
-        elif several and style < 0.5:
+        elif several and style < 0.57:
             text = ". ".join(_capital(c) for c in clauses) + "."
         else:
             text = clauses[0] + "".join(self.rng.choice(JOINS) + c for c in clauses[1:])
@@ -146,6 +168,17 @@ class Phrases:
         if self.rng.random() < 0.85:
             text = _capital(text)
         return text if text.endswith((".", "!", "?")) else text + self.fill([self.rng.choice(CLOSERS)])
+
+    def _plainly(self, clauses: list[str]) -> str:
+        """ "Open A, tick B and press C"."""
+        *before, last = clauses
+        text = ", ".join(before)
+        if before:
+            text += self.rng.choice([" and ", " and ", " and ", ", and ", ", then ", " and then "])
+        text += last
+        if self.rng.random() < 0.75:
+            text = _capital(text)
+        return text + "." if self.rng.random() < 0.3 and not text.endswith((".", "?")) else text
 
     def _told(self, clauses: list[str]) -> str | None:
         """The wishes in a frame, with what else people say; None where they do not begin with verbs."""

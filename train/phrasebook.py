@@ -503,6 +503,12 @@ STRANGE = {
     "row_menu": ["{v} {t} in the menu of {c}"],
     "create_named": ["{v} a [new |]{n} [called|named] {t}"],
 }  # fmt: skip
+# What is said where a task is told plainly, if it is not the first phrasing of the intent.
+PLAIN = {
+    "click": "[click|click|click on|press] {x}", "type": "[type|type|enter|put] {t} [into|into|in] {x}", "pick": "[choose|choose|select|pick] {q} in {x}",
+    "tick": "[tick|check|select] {x}", "untick": "[untick|uncheck] {x}", "ticks": "[tick|tick|check|select] {list}", "open": "[open|go to|click] {x}",
+    "menu": "choose {t} in [the menu |]{n}", "search": "search for {t}", "rate": "rate {n} with {t} stars", "remove": "[remove|delete] {c}",
+}  # fmt: skip
 NOUNS: dict[str, list[str]] = {
     "button": ["{q}", "{q}", "the {q} button", "the {q} button", "the button {q}", "button {q}", "the button [labeled|labelled|named|called|marked] {q}",
                "the button [that says|saying|with the text|reading] {q}", "the {q} control", "the one that says {q}", "the button with {q} on it"],
@@ -616,6 +622,9 @@ JOINS = [
     ". Next, ",
     "; ",
     " and ",
+    " and ",
+    " and ",
+    ", ",
 ]
 # What stands before a wish, and what only does where it begins with a verb.
 OPENERS = ["", "", "", "", "", "", "your task: ", "help me: ", "first, ", "[hi|hello], ", "on this page, "]

@@ -30,6 +30,16 @@ def made() -> list[tuple[Scene, list[Wish], dict]]:
     return found
 
 
+def test_a_journey_can_be_told_plainly(made):
+    """The same page, its names in one kind of quotes."""
+    scene = made[0][0]
+    told = [journey(scene, random.Random(seed), plain=True) for seed in range(20)]
+    tasks = [task["task"] for task in told if task]
+    assert len(tasks) > 5
+    for task in tasks:
+        assert sum(mark in task for mark in "'\"“") < 2, task
+
+
 async def do(browser: Browser, wish: Wish) -> None:
     """What the wish asks for, by the page's own elements."""
     here = browser.page.locator(f'[data-e="{wish.element.id}"]')

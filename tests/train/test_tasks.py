@@ -154,11 +154,12 @@ def test_a_thought_says_again_the_wish_that_it_is_for(sample):
 
 
 def test_what_is_missing_is_called_as_the_task_calls_it(sample):
-    """Nothing else could say in which letters it is written."""
+    """Nothing else could say in which letters it is written; the first may begin the task."""
     asking = [turn for _, turn, _ in sample.turns if turn.kind == "ask"]
     assert len(asking) > 5
     for turn in asking:
-        assert turn.thought.removeprefix("There is no '").removesuffix("'") in turn.user, turn
+        name = turn.thought.removeprefix("There is no '").removesuffix("'")
+        assert name in turn.user or f"Task: {name[:1].upper()}{name[1:]}" in turn.user, turn
 
 
 def test_of_a_list_the_entry_is_said_that_is_clicked(sample):
@@ -471,6 +472,28 @@ def test_no_opener_asks_for_a_verb_where_there_is_none(held_out: bool):
             seen[clause] += any(f"{opener}{clause.lower()}" in text for opener in before_verbs)
     assert seen["'Rome' is where"] == 0
     assert seen["open 'Rome'"] > 30
+
+
+def test_a_task_told_plainly_has_one_kind_of_quotes_and_nothing_around_it():
+    say, joined = Phrases(random.Random(1), held_out=True), Counter()
+    for _ in range(200):
+        say.begin(plain=1.0)
+        assert say.quotes
+        wishes = [
+            say.type("field", "Name", "Ada"),
+            say.say("tick", x=say.thing("checkbox", "News")),
+            say.press("button", say.thing("button", "Save"), "Save"),
+        ]
+        text = say.join(wishes)
+        assert text.lower().startswith(wishes[0].lower())
+        assert text.rstrip(".").endswith(wishes[2])
+        assert all(
+            say.quotes.format(name).lower() in text.lower() for name in ("Ada", "Name", "News", "Save")
+        )
+        joined[" and " in text] += 1
+    assert joined[True] > joined[False]
+    say.begin(plain=0.0)
+    assert say.quotes is None
 
 
 def test_wishes_in_frames_keep_their_words():

@@ -47,6 +47,7 @@ TOLD_DONE, TOLD_LAST = (
 )  # how often the history says of a click that it was made; of the last of a task
 SHORT = 58  # tokens of text, history and step: with the scaffolding about 80
 WORDLESS = 0.15  # of histories tell deeds instead of thoughts
+PLAIN_SHARE = 0.25  # of tasks are told as most people would
 SETTLED_SHARE = 0.6  # of clauses that turn out to be done already; the others are drawn again
 
 
@@ -75,10 +76,12 @@ class TaskWriter:
 
     def _short_clause(self, element: Element) -> Clause:
         """Long names and texts make long turns: some draws more for a short one."""
+        self.say.begin(PLAIN_SHARE)
         return min((self.clause_for(element) for _ in range(3)), key=lambda c: max(SHORT, c.length()))
 
     def long_turn(self) -> Turn:
         """Of a task with many wishes, most of them about this page where it offers so much."""
+        self.say.begin(PLAIN_SHARE)
         makers = [lambda: self._errand(7, FEW), lambda: self._journey((5, 6, 7), MANY)]
         for make in self._shuffled(makers, [3, 1]):
             if not self.scene.page.overlay and (turn := make()):
@@ -86,6 +89,7 @@ class TaskWriter:
         return self.turn()
 
     def turn(self) -> Turn:
+        self.say.begin(PLAIN_SHARE)
         makers = [
             self._here,
             self._goal_here,
@@ -141,7 +145,9 @@ class TaskWriter:
 
     def _lost(self) -> Turn | None:
         found = missing(self.see)
-        return found and self._turn([found[0]], found[1], found[0].step or done_step(), found[0].kind)
+        return found and self._turn(
+            [found[0]], found[1], found[0].step or done_step(), found[0].kind, found[0]
+        )
 
     def _reading(self) -> Turn | None:
         if self.rng.random() < 0.35 and (copied := copying(self.see)):
@@ -286,8 +292,8 @@ class TaskWriter:
 
     def _alone(self, clause: Clause) -> Turn:
         """One clause and nothing else."""
-        step, is_plain = clause.step or done_step(), self.rng.random() < 0.6
-        task = clause.text[:1].upper() + clause.text[1:] if is_plain else self.say.join([clause.text])
+        step, is_bare = clause.step or done_step(), self.rng.random() < 0.6
+        task = clause.text[:1].upper() + clause.text[1:] if is_bare else self.say.join([clause.text])
         lines = clause.past + (self._searched(clause) if clause.step else [])
         due = said_again(clause, task)
         return Turn(snapshot_text(task, lines), step.thought, step.action, step.box, clause.kind, due=due)
