@@ -128,7 +128,7 @@ def step_line(step: Step) -> Table:
     line.add_column(ratio=5, no_wrap=True, overflow="ellipsis")
     line.add_column(ratio=4, no_wrap=True, overflow="ellipsis", style="dim")
     line.add_column(width=6, justify="right", style="dim")
-    said = " ".join(step.thought.split()) or step.describe()
+    said = step.thought.split("\n")[-1].strip() or step.describe()  # above the deed stands the wish
     line.add_row(str(step.number), said, step.outcome(), f"{step.timings.total:.1f} s")
     return line
 

@@ -38,7 +38,7 @@ def test_a_terminal_gets_a_table(tmp_path):
 
 def test_a_pipe_gets_plain_lines(tmp_path):
     assert shown(False, a_step(tmp_path, "Look\nhere")) == (
-        "  1  Look here | Type '[red]x[/red]' | 1200+38 tokens | 10.0 s\n"
+        "  1  Look / here | Type '[red]x[/red]' | 1200+38 tokens | 10.0 s\n"
     )
 
 
