@@ -108,7 +108,7 @@ def _caption(step: Step, run: Run) -> Caption:
     facts = [step.describe(), step.outcome()] if step.thought else [step.outcome()]
     color = BAD if step.error else ACCENT
     progress = step.number / (len(run.steps) + (run.final_path is not None))
-    return Caption(str(step.number), step.thought or step.describe(), _join(facts), color, progress)
+    return Caption(str(step.number), step.said() or step.describe(), _join(facts), color, progress)
 
 
 def _end_caption(run: Run) -> Caption:

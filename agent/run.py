@@ -98,6 +98,10 @@ class Step:
         """The action in one short human line."""
         return self.action.describe() if self.action else "no valid action"
 
+    def said(self) -> str:
+        """The thought in one line, in which its own lines stay apart: a wish and the deed for it."""
+        return " / ".join(" ".join(line.split()) for line in self.thought.splitlines() if line.strip())
+
     def outcome(self) -> str:
         """What came of it, in one short human line."""
         if self.error:

@@ -142,7 +142,7 @@ def _start(run: Run) -> str:
 
 
 def _lines(step: Step, start: str) -> Iterator[str]:
-    said = " ".join((step.thought or step.describe()).split())
+    said = step.said() or " ".join(step.describe().split())
     skip = reason_to_skip(step)
     if skip:
         yield f"# {step.number}. {said} ({skip})"

@@ -76,8 +76,7 @@ def step_row(step: Step) -> list[Text]:
 
 
 def step_line(step: Step) -> str:
-    thought = " / ".join(line for line in step.thought.split("\n") if line.strip())
-    parts = [thought, step.describe(), step.outcome(), f"{tokens(step)} tokens"]
+    parts = [step.said(), step.describe(), step.outcome(), f"{tokens(step)} tokens"]
     line = " | ".join(part for part in parts if part)
     return f"{step.number:3d}  {' '.join(line.split())} | {step.timings.total:.1f} s"
 
