@@ -20,10 +20,8 @@ from .constraint import Constraint, FreeText
 from .vlm import VisionLanguageModel
 
 Pick = Callable[[Tensor], int | None]  # logits [V] -> the guess, or None to guess no further
-LEAST, MOST = (
-    2,
-    8,
-)  # of the last tokens so many must have stood together before, and more than that say nothing
+# Of the last tokens so many must have stood together before, and more than that say nothing.
+LEAST, MOST = 2, 8
 
 
 def looked_up(ids: np.ndarray, count: int) -> list[int]:

@@ -99,15 +99,9 @@ class Phrases:
     def cased(self, name: str) -> str:
         """Users rarely copy capitals faithfully."""
         r = self.rng.random()
-        return (
-            name
-            if r < (0.9 if self.quotes else 0.7)
-            else name.lower()
-            if r < 0.93
-            else name.title()
-            if r < 0.97
-            else name.upper()
-        )
+        if r < (0.9 if self.quotes else 0.7):
+            return name
+        return name.lower() if r < 0.93 else name.title() if r < 0.97 else name.upper()
 
     def thing(self, role: str, name: str) -> str:
         return self.fill(NOUNS[role][: 3 if self.quotes else None], q=self.quote(name))
