@@ -17,10 +17,10 @@ from bench._gpu_lab import Wrong, say
 from bench._gpu_models import SMALL, SMALL_VISION, TEXT, random_model
 from bench._gpu_parts import LOGITS, apart, random_cache
 
-# Layers as they are in 35B-A3B, but few; small ones in fp32, where hardly a choice of experts
-# hangs on a rounding.
+# Layers as they are in 35B-A3B, but few; small ones in fp32, with no more experts than a token gets: with
+# sixteen, some choice of experts hung on a rounding in 3 random networks of 60, an error of up to 4%.
 NETWORKS: dict[str, tuple[dict[str, Any], torch.dtype, float]] = {
-    "small, fp32": (SMALL, torch.float32, 1e-2),
+    "small, fp32": ({**SMALL, "num_experts": SMALL["num_experts_per_tok"]}, torch.float32, 1e-4),
     "35B-A3B, 8 layers, bf16": ({**TEXT, "vocab_size": 512, "num_hidden_layers": 8}, torch.bfloat16, LOGITS),
 }
 BEFORE = 1000
