@@ -6,16 +6,22 @@ model and what is under a point; does nothing on the page.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ActionError
+from ..tools.actions import Answer, Terminate
 from ..tools.element import Element
 from ..tools.observation import Observation
 from .approval import risk_of
 from .calls import Call, Vocabulary
+from .loops import goes_in_circles
+from .place import misnames, quoted, strays
 from .protocol import NO_USAGE, ChatModel, Thinking, ToolCall, Usage
-from .run import Step
+from .results import Finish
+from .run import Step, fingerprint
 from .target import targets_of
 from .thinking import FIRST_TOKENS, Budget, Effort, effort_for
 from .zoom import Zoom, closer, crop_box, mapped, refined, worth_it
@@ -24,6 +30,19 @@ if TYPE_CHECKING:
     from ..tools import Browser
 
 NO_ACTION = "no action found in the reply"
+
+
+class Doubt(IntEnum):
+    """Why another action would be better, the worst last."""
+
+    NONE = 0
+    ODD = 1  # names another thing than its wish does, or clicks once more for the same
+    LOST_PLACE = 2  # in the task
+    LED_NOWHERE = 3
+
+
+# How probable another reply must be to be taken instead.
+LEAST = {Doubt.ODD: 0.05, Doubt.LOST_PLACE: 0.001, Doubt.LED_NOWHERE: 0.001}
 
 
 @dataclass(frozen=True)
@@ -70,6 +89,8 @@ class Decider:
         if turn.risk and effort.thinking == "fast":
             again = await self.ask(messages, observation, Budget("deep", FIRST_TOKENS))
             turn = added(again, turn)
+        if self.doubt(turn, observation, steps):
+            turn = await self.otherwise(turn, messages, observation, effort.thinking, steps)
         target = turn.targets.get("coordinate")
         if worth_it(self.zoom, turn.action, target, turn.confidence):
             turn = await self.look_closer(turn, observation)
@@ -90,6 +111,47 @@ class Decider:
     async def ask(self, messages: list[dict], observation: Observation, thinking: str) -> Turn:
         start = perf_counter()
         reply = await self.model.reply(messages, self.schemas, thinking)
+        return await self.turn_of(reply, observation, thinking, perf_counter() - start)
+
+    def doubt(self, turn: Turn, observation: Observation, steps: Sequence[Step]) -> Doubt:
+        """Why it had better do something else."""
+        if turn.action is None:
+            return Doubt.NONE
+        if goes_in_circles(turn, steps, partial(fingerprint, observation)):
+            return Doubt.LED_NOWHERE
+        if not getattr(self.model.preferences, "quotes_task", False):
+            return Doubt.NONE
+        before = [step.thought for step in steps]
+        heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
+        if strays(turn.thought, self.task, before, heard, ends(turn.action)):
+            return Doubt.LOST_PLACE
+        clicks = turn.action.action == "left_click"
+        again = clicks and bool(quoted(turn.thought)) and before[-1:] == [turn.thought]
+        return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
+
+    async def otherwise(
+        self, turn: Turn, messages: list[dict], observation: Observation, thinking: str, steps: Sequence[Step]
+    ) -> Turn:
+        """Instead of what is doubtful, the likeliest other thing that the model was near to and that is less so; the
+        turn itself where there is none, or the model cannot tell. One with a conversation reads there what came of
+        what it did.
+        """
+        ask, start = getattr(self.model, "alternatives", None), perf_counter()
+        if ask is None or self.model.preferences.memory != "snapshot":
+            return turn
+        doubt = self.doubt(turn, observation, steps)
+        must_quote = doubt < Doubt.LED_NOWHERE
+        replies = await ask(messages, self.schemas, thinking, least=LEAST[doubt])
+        seconds = perf_counter() - start
+        best, spent = turn, turn
+        for reply in replies:
+            other = await self.turn_of(reply, observation, thinking, 0.0)
+            spent, less = added(spent, other), self.doubt(other, observation, steps)
+            if other.action and less < doubt and (quoted(other.thought) or not must_quote):
+                best, doubt = other, less
+        return replace(best, usage=spent.usage, timings=spent.timings, seconds=turn.seconds + seconds)
+
+    async def turn_of(self, reply: Any, observation: Observation, thinking: str, seconds: float) -> Turn:
         calls = [ToolCall(call.name, call.arguments) for call in reply.calls]
         turn = Turn(
             thought=reply.thought,
@@ -100,7 +162,7 @@ class Decider:
             confidence=getattr(reply, "confidence", None),
             usage=Usage.of(reply.usage),
             timings=dict(reply.timings),
-            seconds=perf_counter() - start,
+            seconds=seconds,
         )
         return await self.read(turn, observation) if calls else replace(turn, error=NO_ACTION)
 
@@ -125,6 +187,11 @@ class Decider:
         closer_turn = replace(turn, call=refined(turn.call, action), usage=turn.usage + Usage.of(reply.usage))
         seen = await self.read(closer_turn, observation)
         return replace(seen, seconds=turn.seconds + perf_counter() - start)
+
+
+def ends(action: Call) -> bool:
+    """Whether the model says with it that all is done."""
+    return isinstance(action, Answer | Finish) or (isinstance(action, Terminate) and action.status == "success")
 
 
 def added(turn: Turn, before: Turn) -> Turn:

@@ -19,7 +19,6 @@ from ..tools.element import Element
 from ..tools.geometry import Geometry
 from ..tools.observation import Effect, Observation
 from ..vision.screen import same
-from ..vision.still import name_of
 from .calls import Vocabulary
 from .conditions import value_of
 from .decide import Decider, Turn
@@ -31,7 +30,7 @@ from .memory import make_memory
 from .people import UNSEEN, People, taken_over
 from .protocol import ChatModel, ToolCall
 from .results import Finish
-from .run import Outcome, Run, Step, Timings
+from .run import Outcome, Run, Step, Timings, fingerprint
 from .secrets import Secrets
 from .state import take_state
 from .target import FOCUS, targets_of
@@ -315,11 +314,6 @@ def split_time(observe_s: float, reply_s: float, reply: dict[str, float], act_s:
     vision, prefill = reply.get("vision", 0.0), reply.get("prefill", 0.0)
     decode = reply.get("decode", max(0.0, reply_s - vision - prefill))
     return Timings(observe_s, vision, prefill, decode, act_s)
-
-
-def fingerprint(seen: Observation) -> str:
-    """Equal for pixel-identical screens."""
-    return name_of(seen.image).hex()[:16]
 
 
 async def timed(work: Awaitable[Any]) -> tuple[Any, float]:

@@ -4,13 +4,29 @@ Repetition has two faces: an action at the same place without visible change, an
 taken on pixel-identical screens (back and forth between two pages).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 from ..errors import InputError
+from ..tools.element import Element
+from .calls import Call
 from .run import Outcome, Step
 
 NEAR = 12  # of 1000: two clicks this close are the same click
+QUIET = ("wait", "mouse_move", "key")  # need not change anything to be right
+TOGGLES = ("checkbox", "option", "radio", "switch", "tab")
+CONTROLS = ("button", "checkbox", "link", "menuitem", "option", "radio", "switch", "tab", "textbox")
+
+
+class Turn(Protocol):
+    """What a step and a decision have in common."""
+
+    @property
+    def action(self) -> Call | None: ...
+
+    @property
+    def targets(self) -> Mapping[str, Element]: ...
 
 
 @dataclass(frozen=True)
@@ -67,12 +83,40 @@ def count_malformed(steps: Sequence[Step]) -> int:
     return _trailing(steps, lambda step: step.action is None)
 
 
-def same_action(a: Step, b: Step) -> bool:
+def same_action(a: Turn, b: Turn) -> bool:
     """Equal up to a few thousandths of the screen in where they point."""
     if a.action is None or b.action is None:
         return False
     left, right = a.action.arguments(), b.action.arguments()
     return left.keys() == right.keys() and all(_close(left[key], right[key]) for key in left)
+
+
+def goes_in_circles(turn: Turn, steps: Sequence[Step], screen: Callable[[], str]) -> bool:
+    """Whether this would be done again to no effect: as it was since the page last changed, as it was on a
+    pixel-identical screen, or once more what was done just now and is only undone by that, or nothing: typing,
+    ticking.
+    """
+    if turn.action is None or turn.action.action in QUIET:
+        return False
+    again = [i for i, step in enumerate(steps) if same_action(step, turn) or same_target(step, turn)]
+    if not again:
+        return False
+    unseen = len(steps) - _trailing(steps, lambda step: not step.visible)
+    target = turn.targets.get("coordinate")
+    once = turn.action.action == "type" or (target is not None and target.role in TOGGLES)
+    return (once and again[-1] == len(steps) - 1) or again[-1] >= unseen or screen() in {steps[i].screen for i in again}
+
+
+def same_target(a: Turn, b: Turn) -> bool:
+    """The same action on one and the same control, wherever in it."""
+    left, right = a.targets.get("coordinate"), b.targets.get("coordinate")
+    if left is None or left != right or left.role not in CONTROLS or a.action is None or b.action is None:
+        return False
+    return _but_place(a.action) == _but_place(b.action)
+
+
+def _but_place(action: Call) -> dict[str, Any]:
+    return {key: value for key, value in action.arguments().items() if key != "coordinate"}
 
 
 def _unseen_repeats(steps: Sequence[Step]) -> int:

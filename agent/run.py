@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from ..errors import InputError
 from ..tools.element import Element
-from ..tools.observation import Effect
+from ..tools.observation import Effect, Observation
+from ..vision.still import name_of
 from .calls import Call, read_recorded
 from .protocol import NO_USAGE, ToolCall, Usage
 
@@ -44,6 +45,11 @@ class Timings:
 
 
 NO_TIME = Timings()
+
+
+def fingerprint(seen: Observation) -> str:
+    """Equal for pixel-identical screens."""
+    return name_of(seen.image).hex()[:16]
 
 
 @dataclass(frozen=True)

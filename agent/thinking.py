@@ -7,7 +7,7 @@ does not. Pure functions of the steps so far.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .loops import count_repeats
+from .loops import QUIET, count_repeats
 from .protocol import Thinking
 from .run import Step
 
@@ -74,4 +74,4 @@ def _trouble(step: Step, until: Sequence[Step]) -> str:
 
 def _quiet(step: Step) -> bool:
     """Actions that need not change anything to be right."""
-    return step.action is not None and step.action.action in ("wait", "mouse_move", "key")
+    return step.action is not None and step.action.action in QUIET

@@ -3,6 +3,8 @@
 Knows files and threads; knows nothing of browsers or of what a call means.
 """
 
+import asyncio
+import math
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Many
@@ -19,6 +21,7 @@ from ..errors import CheckpointError, ContextError, InputError
 from ..vision.processor import Processor
 from ..vision.sent import SentPictures
 from . import kernels
+from .alternatives import Fork, forks, logprob_of, weighed
 from .calls import CLOSE_THINK, OPEN_CALL
 from .chat import ChatFormat, Prompt, read_json
 from .config import ModelConfig, VisionConfig
@@ -35,7 +38,7 @@ from .prefill import Prefill
 from .prefixes import PrefixCache
 from .prompt_graphs import PromptGraphs
 from .quantise import Kind
-from .request import Action, Done, Limits, ModelReply, Piece, Request, Signal, Usage
+from .request import Action, Done, Limits, ModelReply, Phase, Piece, Request, Signal, Usage
 from .sampling import Sampling
 from .scheduler import Scheduler
 from .sequence import Sequence
@@ -63,11 +66,13 @@ MEMORY_SHARE, PREFIX_SHARE = 0.5, 0.25  # of the memory that is free when the en
 
 @dataclass(frozen=True)
 class Preferences:
-    """What the checkpoint was trained on (`saccade.json`); `thinking` is what "auto" means."""
+    """What the checkpoint was trained on (`saccade.json`); `thinking` is what "auto" means. `quotes_task`:
+    thoughts of several lines begin with words of the task."""
 
     viewport: tuple[int, int] | None = None
     memory: Literal["conversation", "snapshot"] = "conversation"
     thinking: Literal["fast", "deep"] = "deep"
+    quotes_task: bool = False
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> "Preferences":
@@ -77,10 +82,16 @@ class Preferences:
         unknown = sorted(set(raw) - {field.name for field in fields(cls)})
         if unknown:
             raise CheckpointError(f"{path} has unknown keys {', '.join(unknown)}: remove them")
-        allowed = {"memory": ("conversation", "snapshot"), "thinking": ("fast", "deep")}
+        allowed = {
+            "memory": ("conversation", "snapshot"),
+            "thinking": ("fast", "deep"),
+            "quotes_task": (True, False),
+        }
         for key, values in allowed.items():
             if key in raw and raw[key] not in values:
-                raise CheckpointError(f"{path}: {key} {raw[key]!r} is not one of {', '.join(values)}")
+                raise CheckpointError(
+                    f"{path}: {key} {raw[key]!r} is not one of {', '.join(map(str, values))}"
+                )
         viewport = raw.get("viewport")
         if viewport is None:
             return cls(**raw)
@@ -190,6 +201,7 @@ class Engine:
         logprobs: bool = False,
         top_logprobs: int = 0,
         parallel: bool = False,
+        opening: Many[int] = (),
     ) -> Generation:
         """A reply in the making: iterate over it, or call `finish()` for the whole.
 
@@ -199,7 +211,7 @@ class Engine:
         `tool_choice` "required": exactly one call of one of the tools; "auto": calls or text; "none"; or the
         tool's name; `parallel` allows several calls in one reply. `schema`: the reply is JSON that fits it.
         `stop`: strings that end the reply and are no part of it. `logprobs`: pieces tell how likely their
-        token was, with `top_logprobs` also which others were likely.
+        token was, with `top_logprobs` also which others were likely. `opening`: tokens that it begins with.
 
         The work begins with the iteration: ContextError when the prompt does not fit, InputError when
         messages or schemas cannot be used, CapacityError when memory or queue are full.
@@ -212,9 +224,29 @@ class Engine:
             thinking = Thinking(cast("Mode", mode), budget)
         request = Request(
             messages, tools or (), tool_choice, schema, thinking, max_tokens, sampling, tuple(stop), logprobs,
-            top_logprobs, parallel,
+            top_logprobs, parallel, tuple(opening),
         )  # fmt: skip
         return Generation(partial(self._start, request), self.scheduler.cancel)
+
+    async def alternatives(
+        self,
+        messages: list[dict],
+        tools: list[dict],
+        thinking: str = "auto",
+        count: int = 8,
+        least: float = 1e-3,
+        max_tokens: int = 512,
+    ) -> list[ModelReply]:
+        """Up to `count` other replies that the model was near to (see `alternatives.py`), the likeliest
+        first, none less probable than `least`."""
+        options = {"thinking": thinking, "max_tokens": max_tokens, "logprobs": True}
+        ask = partial(self.generate, messages, tools, **options)
+        first = [event async for event in ask(top_logprobs=count + 1) if isinstance(event, Piece)]
+        phase = weighed(first)
+        found = [(ask(opening=it.opening), it) for it in forks(first, phase, count)]
+        scored = await asyncio.gather(*(_scored(generation, fork, phase) for generation, fork in found))
+        likely = [pair for pair in scored if math.exp(pair[0]) >= least]
+        return [reply for _, reply in sorted(likely, key=lambda pair: -pair[0])]
 
     def forget(self) -> None:
         """Let the next request begin as the first one did, with no prompt and no picture known."""
@@ -290,6 +322,13 @@ class Engine:
             parallel=request.parallel,
         )
         return Constraint(grammar, budget)
+
+
+async def _scored(generation: Generation, fork: Fork, phase: Phase) -> tuple[float, ModelReply]:
+    """The natural log of how likely all of a reply's phase was, and the reply."""
+    pieces = [event async for event in generation if isinstance(event, Piece)]
+    assert generation.reply is not None
+    return fork.logprob + logprob_of(pieces, phase), generation.reply
 
 
 def _or_share(nbytes: int | None, free: int, share: float) -> int:

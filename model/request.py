@@ -109,6 +109,7 @@ class Request:
     logprobs: bool = False
     top_logprobs: int = 0
     parallel: bool = False
+    opening: tuple[int, ...] = ()  # tokens that the reply begins with
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Sequence as Many
 
 import numpy as np
 from torch import Tensor
@@ -111,7 +112,7 @@ class Sequence:
         """
         guesses, chosen, right = self.feed[len(self.feed) - self.guessed :], [], 0
         for row in rows:
-            if self.constraint.forced():
+            if self._due():
                 break
             chosen = [self._choose(row)]
             if self.finish_reason or right == len(guesses) or guesses[right] != chosen[0]:
@@ -126,12 +127,16 @@ class Sequence:
 
     def _take_forced(self) -> None:
         """Write what must come next, without asking the network."""
-        while not self.finish_reason and (forced := self.constraint.forced()):
+        while not self.finish_reason and (forced := self._due()):
             for token in forced:
                 self.feed.append(token)
                 self._take(token, None)
                 if self.finish_reason:
                     break
+
+    def _due(self) -> Many[int]:
+        """Tokens that must come next: what is left of the opening, or what the constraint forces."""
+        return self.request.opening[len(self.ids) :] or self.constraint.forced()
 
     def finish(self, reason: FinishReason) -> None:
         """End here and say so."""

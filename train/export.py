@@ -44,9 +44,8 @@ def export(shards: Path, shape: Shape, folder: Path) -> None:
     write_json(folder / "preprocessor_config.json", shape.preprocessor())
     end = [tokenizer.token_to_id("<|im_end|>"), tokenizer.token_to_id("<|endoftext|>")]
     write_json(folder / "generation_config.json", {"do_sample": False, "eos_token_id": end})
-    write_json(
-        folder / "saccade.json", {"viewport": [WIDTH, HEIGHT], "memory": "snapshot", "thinking": "deep"}
-    )
+    wants = {"viewport": [WIDTH, HEIGHT], "memory": "snapshot", "thinking": "deep", "quotes_task": True}
+    write_json(folder / "saccade.json", wants)
 
 
 def write_json(path: Path, value: dict) -> None:

@@ -1,10 +1,20 @@
 """When a run is stuck or spent."""
 
+from dataclasses import replace
+
 import pytest
 from saccade.agent import Usage
-from saccade.agent.loops import Limits, check_limits, count_malformed, count_repeats, repetition_note
+from saccade.agent.loops import (
+    Limits,
+    check_limits,
+    count_malformed,
+    count_repeats,
+    goes_in_circles,
+    repetition_note,
+)
 from saccade.agent.run import Outcome, Step
 from saccade.errors import InputError
+from saccade.tools.element import Element
 
 
 def ended(steps: list[Step], seconds: float, limits: Limits) -> Outcome:
@@ -53,6 +63,59 @@ def test_pressing_on_while_the_screen_changes_is_fine(make_step):
     steps = [make_step(i, click(500), changed=0.1) for i in range(9)]
     assert count_repeats(steps) == 0
     assert check_limits(steps, 0.0, Limits()) is None
+
+
+TYPED = {"action": "type", "text": "Lisbon", "coordinate": [500, 300]}
+FIELD = Element("input", "textbox", "City", (300, 140, 40, 20))
+
+
+def circles(turn: Step, steps: list[Step], screen: str = "new") -> bool:
+    return goes_in_circles(turn, steps, lambda: screen)
+
+
+@pytest.mark.parametrize(
+    ("before", "changed", "now", "expected"),
+    [
+        (click(500), 0.0, click(505), True),
+        (click(500), 0.0, click(700), False),
+        (click(500), 0.2, click(500), False),  # `Next`, once more
+        (TYPED, 0.2, TYPED, True),
+        (TYPED, 0.2, TYPED | {"text": "Porto"}, False),
+        ({"action": "wait", "time": 1}, 0.0, {"action": "wait", "time": 1}, False),
+    ],
+)
+def test_what_led_nowhere_is_not_to_be_done_again(make_step, before, changed, now, expected):
+    assert circles(make_step(1, now), [make_step(0, before, changed=changed)]) is expected
+
+
+def test_steps_without_effect_count_until_the_page_changes(make_step):
+    steps = [make_step(0, click(100), changed=0.0), make_step(1, click(300), changed=0.0)]
+    again = make_step(9, click(100))
+    assert circles(again, steps)
+    assert not circles(again, [*steps, make_step(2, click(600))])
+
+
+def test_the_same_from_the_same_screen_is_a_circle(make_step):
+    steps = [make_step(0, click(100), screen="list"), make_step(1, click(300), screen="item")]
+    assert circles(make_step(2, click(100)), steps, "list")
+    assert not circles(make_step(2, click(300)), steps, "list")
+
+
+def test_one_control_is_one_place(make_step):
+    aimed = {"targets": {"coordinate": FIELD}}
+    steps = [make_step(0, click(500), changed=0.0, **aimed)]
+    assert circles(make_step(1, click(560), **aimed), steps)
+    canvas = {"targets": {"coordinate": replace(FIELD, tag="canvas", role="")}}
+    steps = [make_step(0, click(500), changed=0.0, **canvas)]
+    assert not circles(make_step(1, click(560), **canvas), steps)
+
+
+@pytest.mark.parametrize(("role", "expected"), [("checkbox", True), ("switch", True), ("button", False)])
+def test_what_was_ticked_just_now_stays(make_step, role, expected):
+    aimed = {"targets": {"coordinate": replace(FIELD, tag="div", role=role)}}
+    steps = [make_step(0, click(500), **aimed)]
+    assert circles(make_step(1, click(510), **aimed), steps) is expected
+    assert not circles(make_step(2, click(510), **aimed), [*steps, make_step(1, click(900))])
 
 
 def test_a_note_comes_before_the_end(make_step):

@@ -6,6 +6,7 @@ from saccade.agent.thinking import Budget, effort_for
 
 CLICK = {"action": "left_click", "coordinate": [500, 300]}
 OTHER = {"action": "left_click", "coordinate": [100, 900]}
+DONE_TWICE = {"action": "answer", "text": "done"}
 LONG = Preferences((640, 480), "conversation")
 LOOPS = pytest.mark.asyncio(loop_scope="module")
 
@@ -139,3 +140,78 @@ async def test_zoom_auto_looks_again_only_when_it_may_pay(start):
     assert modes_of(agent, [big, big]).modes == []
     await agent.run()
     assert len(agent.model.modes) == 1
+
+
+class Torn(ScriptedModel):
+    """Always presses the dead middle first, and knows what else it might do."""
+
+    asked = 0
+
+    async def alternatives(self, messages, tools, thinking, least):
+        self.asked += 1
+        near = {"action": "left_click", "coordinate": [504, 300]}
+        lines = [near, {"action": "no such"}, {"action": "answer", "text": "nothing"}, OTHER]
+        return [self._as_reply(line) for line in lines]
+
+
+@LOOPS
+@pytest.mark.parametrize("memory", ["snapshot", "conversation"])
+async def test_what_led_nowhere_gives_way_to_what_else_was_likely(browser, site, tmp_path, memory):
+    model = Torn(lambda _: CLICK, Preferences((640, 480), memory), Usage(10, 4, 2, 1))
+    await browser.page.goto(site + "/dead")
+    run = await Agent("Press it", model, browser, out=tmp_path / "run", max_steps=3).run()
+    if memory == "snapshot":
+        assert [step.action.action for step in run.steps] == ["left_click", "answer"]
+        assert run.steps[1].usage == Usage(50, 20, 10, 5)  # of all that were written
+        assert model.asked == 1
+    else:
+        assert [step.action.action for step in run.steps] == ["left_click"] * 3
+        assert model.asked == 0
+
+
+TASK = "Press the red button at the top, then press the blue button below it, then say goodbye to everyone"
+RED, BLUE, DONE = "Press the red button at the top", "press the blue button below it", "Done"
+LATER = {"action": "left_click", "coordinate": [500, 600]}
+
+
+class Hasty(ScriptedModel):
+    """Leaves out the blue button, unless it is asked what else it might do."""
+
+    asked = 0
+
+    async def alternatives(self, messages, tools, thinking, least):
+        self.asked += 1
+        merged = {"thought": f"Press the blue button at the top\n{DONE}", **LATER}
+        unsaid, right = {"thought": "Click it", **LATER}, {"thought": f"{BLUE}\nClick it", **LATER}
+        return [self._as_reply(line) for line in (merged, unsaid, right)]
+
+
+@LOOPS
+@pytest.mark.parametrize("quotes", [True, False])
+async def test_who_loses_the_place_in_the_task_is_asked_again(browser, site, tmp_path, quotes):
+    end = {"thought": "say goodbye to everyone\nBye", "action": "answer", "text": "Goodbye"}
+    script = [{"thought": f"{RED}\nClick it", **CLICK}, end, end]
+    model = Hasty(script, Preferences((640, 480), "snapshot", quotes))
+    await browser.page.goto(site + "/dead")
+    run = await Agent(TASK, model, browser, out=tmp_path / "run").run()
+    thoughts = [step.thought.partition("\n")[0] for step in run.steps]
+    said = "say goodbye to everyone"
+    assert thoughts == ([RED, BLUE, said] if quotes else [RED, said])
+    assert model.asked == int(quotes)
+
+
+@LOOPS
+@pytest.mark.parametrize("sure", [True, False])
+async def test_once_more_for_the_same_wish_only_when_it_is_sure(browser, site, tmp_path, sure):
+    """On a page that counts the clicks: a stepper is clicked again and again, by who has hardly another idea."""
+
+    class Counting(ScriptedModel):
+        async def alternatives(self, messages, tools, thinking, least):
+            other = {"thought": "press it twice\nBye", "action": "answer", "text": "2"}
+            return [] if least > 0.01 and sure else [self._as_reply(other)]
+
+    again = {"thought": "press it twice\nClick the plus icon", **CLICK}
+    model = Counting([again, again, DONE_TWICE], Preferences((640, 480), "snapshot", True))
+    await browser.page.goto(site + "/counter")
+    run = await Agent("Please press it twice", model, browser, out=tmp_path / "run").run()
+    assert [step.action.action for step in run.steps] == ["left_click"] * (1 + sure) + ["answer"]

@@ -307,23 +307,19 @@ class TaskWriter:
         step = clause.step or done_step()
         if clause.step:
             lines += self._looked_for(clause)
-        if clause.step and self.rng.random() < 0.03 and "coordinate" in step.action:
-            lines.append(f"{step.thought} (no change)")
         return self._turn([*past, clause, *future], lines, step, clause.kind, clause)
 
     def _lines(self, lines: list[str]) -> list[str]:
-        """With what happens on the way: scrolling, clicks that did nothing at first, what was done twice, and steps
-        that were a mistake."""
+        """With what happens on the way: scrolling, what had no effect that one could see, what was done twice, and
+        steps that were a mistake. To no effect nothing is done a second time: the agent would not let it be."""
         told = self._mistakes(0.06)
         for line in lines:
             if self.rng.random() < 0.06:
                 told += ["Scroll down"] * self.rng.choice([1, 1, 2])
-            if self.rng.random() < 0.02 and line.startswith("Click") and "(no" not in line:
-                told += [f"{line} (no change)"] * 2  # and then given up
+            is_quiet = self.rng.random() < 0.05 and "(no" not in line
+            told.append(f"{line} (no change)" if is_quiet else line)
+            if is_quiet:
                 continue
-            if self.rng.random() < 0.04 and "(no" not in line:
-                told.append(f"{line} (no change)")
-            told.append(line)
             if self.rng.random() < 0.02 and line.startswith("Click"):
                 told.append(line)
             told += self._mistakes(0.03)
@@ -364,7 +360,7 @@ class TaskWriter:
         name = self.rng.choice([words.command, words.place, words.thing])()
         line = self.rng.choice([f"Click '{name}'", f"Click '{name}'", f"Type '{words.noun()}' into '{name}'"])
         if self.rng.random() < 0.7:
-            return [f"{line} (no change)"] * self.rng.choice([1, 1, 2, 3])
+            return [f"{line} (no change)"]
         return [line]
 
     def _turn(

@@ -156,8 +156,8 @@ def form_clause(see: Sight, ids: list[int]) -> Clause | None:
             step, at = form_step(see, element, wanted), place
             if step is None:
                 return None
-            if step.action["action"] == "type" and see.chance(0.12):  # it went wrong before
-                past.append(step.thought if see.chance(0.6) else f"{step.thought} (no change)")
+            if step.action["action"] == "type" and see.chance(0.05):  # it went wrong before
+                past.append(step.thought)
     if all(see.sees(f.id) and not f.traits.get("hidden") for f in fields if f.value) and see.chance(0.1):
         past = []  # it was filled in before the task began
     return _with_end(see, pairs, past, step, at, submit)

@@ -68,8 +68,6 @@ def tick_through(see: Sight, wanted: list[tuple[Element, bool]]) -> tuple[list[s
             if not see.chance(was_so):
                 past.append(f"Click {see.line(element)}")
             continue
-        if see.chance(0.06):  # it was clicked, and did not take
-            past.append(f"Click {see.line(element)} (no change)")
         return past, click_step(see, element)
     return past, None
 

@@ -1,0 +1,67 @@
+"""Where in its task a run is, by the words of the task that thoughts begin with.
+
+For models that say first, in every thought of several lines, which wish a step is for, in the words of the task
+(`Preferences.quotes_task`). A small one may put a wish together out of two, leave one out, end too early, or do
+something with another thing than the wish says: all show in the words. Pure functions of texts.
+"""
+
+from collections.abc import Iterable, Sequence
+
+MOST_LETTERS = 16  # that stand between two wishes and belong to none, as in ", and after that "
+MARKS = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'"})
+Place = tuple[int, int]  # where words begin and end
+
+
+def quoted(thought: str) -> str:
+    """What a thought says before its last line."""
+    return "\n".join([line for line in thought.splitlines() if line.strip()][:-1])
+
+
+def strays(thought: str, task: str, before: Sequence[str], heard: Iterable[str] = (), ends: bool = False) -> bool:
+    """Whether the words are not those of the task, or leave part of it out; for a step that `ends` the run, whether
+    something is left.
+
+    `before`: the thoughts so far. `heard`: what a person said meanwhile, whose words are as good.
+    """
+    text, words = _plain(task), _plain(quoted(thought))
+    at = (0, 0)
+    for each in before:
+        at = _find(_plain(quoted(each)), text, at) or at
+    if not words:
+        return ends and at[1] > 0 and _letters(text[at[1] :]) > MOST_LETTERS
+    found = _find(words, text, at)
+    if found is None:
+        return not any(_find(words, _plain(other), at) for other in heard)
+    left_out, rest = text[at[1] : found[0]], text[found[1] :] if ends else ""
+    return max(_letters(left_out), _letters(rest)) > MOST_LETTERS
+
+
+def misnames(thought: str) -> bool:
+    """Whether the deed, in its last line, names something that the wish before it does not, though that has a name."""
+    wish, deed = quoted(thought).translate(MARKS), thought.rstrip().rpartition("\n")[2]
+    name = deed[:-1].rpartition(" '")[2] if deed.endswith("'") else ""
+    return bool(name) and any(mark in wish for mark in "\"'") and _bare(name) not in _bare(wish)
+
+
+def _find(words: str, text: str, at: Place) -> Place | None:
+    """The first place from `at` on where they stand as whole words, else the last before it."""
+    starts = [i for i in range(len(text)) if text.startswith(words, i)] if words else []
+    places = [(i, i + len(words)) for i in starts if _whole(text, i, i + len(words))]
+    later = [place for place in places if place[0] >= at[0]]
+    return later[0] if later else places[-1] if places else None
+
+
+def _whole(text: str, start: int, end: int) -> bool:
+    return not any(text[i - 1 : i + 1].isalnum() for i in (start, end) if 0 < i < len(text))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.translate(MARKS).lower().split())
+
+
+def _letters(text: str) -> int:
+    return len(_bare(text))
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalnum())

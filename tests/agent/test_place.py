@@ -1,0 +1,81 @@
+"""Whether a thought keeps its place in the task, by the words that it takes from it."""
+
+import pytest
+from saccade.agent.place import misnames, quoted, strays
+
+TASK = (
+    "Please put “Lisbon” into City, after that tick 'Newsletter'. Next, choose 3 under Guests and "
+    "then go on and press 'Send'. Thanks!"
+)
+CITY, NEWS = "put “Lisbon” into City\nType 'Lisbon' into 'City'", "tick 'Newsletter'\nClick 'Newsletter'"
+GUESTS, SEND = "choose 3 under Guests\nOpen 'Guests'", "press 'Send'\nClick 'Send'"
+
+
+@pytest.mark.parametrize(
+    ("thought", "before", "expected"),
+    [
+        (CITY, [], False),
+        (NEWS, [CITY], False),
+        (CITY, [CITY], False),
+        (NEWS.replace("tick '", 'TICK  "').replace("'", '"'), [CITY], True),  # marks of another kind
+        (CITY.replace("“", '"').replace("”", '"'), [], False),  # marks that only look different
+        (CITY.replace("put “L", "Put “l"), [], False),
+        ("put “Lisbon” into Guests\nType 'Lisbon' into 'Guests'", [CITY], True),
+        ("ut “Lisbon” into Cit\nType 'Lisbon' into 'City'", [], True),
+        (GUESTS, [CITY], True),  # leaves out the newsletter
+        (GUESTS, [CITY, NEWS], False),
+        (SEND, [CITY, NEWS, GUESTS], False),
+        (CITY, [CITY, NEWS, GUESTS], False),  # a step back leaves nothing out
+        ("Click 'Send'", [CITY], False),  # says nothing of the task
+        ("", [CITY], False),
+    ],
+)
+def test_words_of_the_task_say_where_it_is(thought: str, before: list[str], expected: bool):
+    assert strays(thought, TASK, before) is expected
+
+
+def test_the_next_place_is_looked_for_behind_the_last():
+    task = "Click 'Add', then type 'tea' into Name, then click 'Add' once more"
+    before = ["Click 'Add'\nClick 'Add'", "type 'tea' into Name\nType 'tea' into 'Name'"]
+    again = "click 'Add' once more\nClick 'Add'"
+    assert strays(again, task, before) is False
+    assert strays("Done", task, before, ends=True) is True
+    assert strays("Done", task, [*before, again], ends=True) is False
+    assert strays("Done", task, [*before, again.replace(" once more", "")], ends=True) is False
+
+
+@pytest.mark.parametrize(("before", "expected"), [([], False), ([CITY], True), ([CITY, NEWS, GUESTS, SEND], False)])
+def test_an_end_must_not_leave_anything(before: list[str], expected: bool):
+    assert strays("Done", TASK, before, ends=True) is expected
+
+
+def test_an_answer_may_say_its_own_words():
+    task = "Tick 'Newsletter' and then tell me how many guests there are at the table"
+    assert strays("tell me how many guests there are at the table\nIt is 3", task, [NEWS], ends=True) is False
+    assert strays("tell me how many\nIt is 3", task, [NEWS], ends=True) is True
+
+
+def test_what_a_person_says_may_be_taken_up():
+    assert strays("use Porto instead\nType 'Porto' into 'City'", TASK, [CITY])
+    assert not strays("use Porto instead\nType 'Porto' into 'City'", TASK, [CITY], ["Use Porto instead!"])
+
+
+def test_only_lines_before_the_last_are_quoted():
+    assert quoted("one\n\ntwo\nthree") == "one\ntwo"
+    assert quoted("one") == quoted("") == ""
+
+
+@pytest.mark.parametrize(
+    ("thought", "expected"),
+    [
+        ("put “Lisbon” into City\nType 'Lisbon' into 'CITY'", False),
+        ("put “Lisbon” into City\nType 'Lisbon' into 'Country'", True),
+        ("delete “Tom's list”\nClick 'Remove' of 'Tom's list'", False),
+        ("pick 'Rome' from the list\nOpen 'Destination'", True),
+        ("click the second button\nClick 'Save'", False),  # what has no name in the task must be read
+        ("choose 'Rome'\nScroll down", False),
+        ("Click 'Save'", False),
+    ],
+)
+def test_a_deed_names_what_its_wish_names(thought: str, expected: bool):
+    assert misnames(thought) is expected
