@@ -6,21 +6,18 @@ model and what is under a point; does nothing on the page.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ActionError
-from ..tools.actions import Answer, Terminate
 from ..tools.element import Element
 from ..tools.observation import Observation
 from .approval import risk_of
 from .calls import Call, Vocabulary
-from .loops import goes_in_circles
-from .place import misnames, quoted, strays
+from .doubt import LEAST, Doubt, doubt_of
+from .place import quoted
 from .protocol import NO_USAGE, ChatModel, Thinking, ToolCall, Usage
-from .results import Finish
 from .run import Step, fingerprint
 from .target import targets_of
 from .thinking import FIRST_TOKENS, Budget, Effort, effort_for
@@ -30,19 +27,6 @@ if TYPE_CHECKING:
     from ..tools import Browser
 
 NO_ACTION = "no action found in the reply"
-
-
-class Doubt(IntEnum):
-    """Why another action would be better, the worst last."""
-
-    NONE = 0
-    ODD = 1  # names another thing than its wish does, or clicks once more for the same
-    LOST_PLACE = 2  # in the task
-    LED_NOWHERE = 3
-
-
-# How probable another reply must be to be taken instead.
-LEAST = {Doubt.ODD: 0.05, Doubt.LOST_PLACE: 0.001, Doubt.LED_NOWHERE: 0.001}
 
 
 @dataclass(frozen=True)
@@ -114,27 +98,20 @@ class Decider:
         return await self.turn_of(reply, observation, thinking, perf_counter() - start)
 
     def doubt(self, turn: Turn, observation: Observation, steps: Sequence[Step]) -> Doubt:
-        """Why it had better do something else."""
-        if turn.action is None:
-            return Doubt.NONE
-        if goes_in_circles(turn, steps, partial(fingerprint, observation)):
-            return Doubt.LED_NOWHERE
-        if not getattr(self.model.preferences, "quotes_task", False):
-            return Doubt.NONE
-        before = [step.thought for step in steps]
-        heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
-        if strays(turn.thought, self.task, before, heard, ends(turn.action)):
-            return Doubt.LOST_PLACE
-        clicks = turn.action.action == "left_click"
-        again = clicks and bool(quoted(turn.thought)) and before[-1:] == [turn.thought]
-        return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
+        quotes_task = getattr(self.model.preferences, "quotes_task", False)
+        return doubt_of(turn, self.task, steps, partial(fingerprint, observation), quotes_task)
 
     async def otherwise(
-        self, turn: Turn, messages: list[dict], observation: Observation, thinking: str, steps: Sequence[Step]
+        self,
+        turn: Turn,
+        messages: list[dict],
+        observation: Observation,
+        thinking: str,
+        steps: Sequence[Step],
     ) -> Turn:
-        """Instead of what is doubtful, the likeliest other thing that the model was near to and that is less so; the
-        turn itself where there is none, or the model cannot tell. One with a conversation reads there what came of
-        what it did.
+        """Instead of what is doubtful, the likeliest other thing that the model was near to and that is less
+        so; the turn itself where there is none, or the model cannot tell. One with a conversation is not
+        asked: it reads there what came of what it did.
         """
         ask, start = getattr(self.model, "alternatives", None), perf_counter()
         if ask is None or self.model.preferences.memory != "snapshot":
@@ -187,11 +164,6 @@ class Decider:
         closer_turn = replace(turn, call=refined(turn.call, action), usage=turn.usage + Usage.of(reply.usage))
         seen = await self.read(closer_turn, observation)
         return replace(seen, seconds=turn.seconds + perf_counter() - start)
-
-
-def ends(action: Call) -> bool:
-    """Whether the model says with it that all is done."""
-    return isinstance(action, Answer | Finish) or (isinstance(action, Terminate) and action.status == "success")
 
 
 def added(turn: Turn, before: Turn) -> Turn:

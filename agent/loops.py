@@ -19,7 +19,7 @@ TOGGLES = ("checkbox", "option", "radio", "switch", "tab")
 CONTROLS = ("button", "checkbox", "link", "menuitem", "option", "radio", "switch", "tab", "textbox")
 
 
-class Turn(Protocol):
+class Aimed(Protocol):
     """What a step and a decision have in common."""
 
     @property
@@ -83,7 +83,7 @@ def count_malformed(steps: Sequence[Step]) -> int:
     return _trailing(steps, lambda step: step.action is None)
 
 
-def same_action(a: Turn, b: Turn) -> bool:
+def same_action(a: Aimed, b: Aimed) -> bool:
     """Equal up to a few thousandths of the screen in where they point."""
     if a.action is None or b.action is None:
         return False
@@ -91,23 +91,23 @@ def same_action(a: Turn, b: Turn) -> bool:
     return left.keys() == right.keys() and all(_close(left[key], right[key]) for key in left)
 
 
-def goes_in_circles(turn: Turn, steps: Sequence[Step], screen: Callable[[], str]) -> bool:
-    """Whether this would be done again to no effect: as it was since the page last changed, as it was on a
-    pixel-identical screen, or once more what was done just now and is only undone by that, or nothing: typing,
-    ticking.
+def goes_in_circles(turn: Aimed, steps: Sequence[Step], screen: Callable[[], str]) -> bool:
+    """Whether this was done before to no effect: since the page last changed, or on a pixel-identical screen.
+    So is what was done just now and can only be undone by doing it again, or nothing: typing, ticking.
     """
     if turn.action is None or turn.action.action in QUIET:
         return False
-    again = [i for i, step in enumerate(steps) if same_action(step, turn) or same_target(step, turn)]
+    again = [i for i, step in enumerate(steps) if same_action(step, turn) or same_control(step, turn)]
     if not again:
         return False
     unseen = len(steps) - _trailing(steps, lambda step: not step.visible)
     target = turn.targets.get("coordinate")
     once = turn.action.action == "type" or (target is not None and target.role in TOGGLES)
-    return (once and again[-1] == len(steps) - 1) or again[-1] >= unseen or screen() in {steps[i].screen for i in again}
+    just_now = once and again[-1] == len(steps) - 1
+    return just_now or again[-1] >= unseen or screen() in {steps[i].screen for i in again}
 
 
-def same_target(a: Turn, b: Turn) -> bool:
+def same_control(a: Aimed, b: Aimed) -> bool:
     """The same action on one and the same control, wherever in it."""
     left, right = a.targets.get("coordinate"), b.targets.get("coordinate")
     if left is None or left != right or left.role not in CONTROLS or a.action is None or b.action is None:

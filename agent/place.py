@@ -1,8 +1,8 @@
 """Where in its task a run is, by the words of the task that thoughts begin with.
 
-For models that say first, in every thought of several lines, which wish a step is for, in the words of the task
-(`Preferences.quotes_task`). A small one may put a wish together out of two, leave one out, end too early, or do
-something with another thing than the wish says: all show in the words. Pure functions of texts.
+For models that say first, in every thought of several lines, which wish a step is for, in the words of the
+task (`Preferences.quotes_task`). A small one may put a wish together out of two, leave one out, end too
+early, or turn to another thing than the wish names: all show in the words. Pure functions of texts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,11 @@ def quoted(thought: str) -> str:
     return "\n".join([line for line in thought.splitlines() if line.strip()][:-1])
 
 
-def strays(thought: str, task: str, before: Sequence[str], heard: Iterable[str] = (), ends: bool = False) -> bool:
-    """Whether the words are not those of the task, or leave part of it out; for a step that `ends` the run, whether
-    something is left.
+def strays(
+    thought: str, task: str, before: Sequence[str], heard: Iterable[str] = (), ends: bool = False
+) -> bool:
+    """Whether the words are not those of the task, or leave part of it out; for a step that `ends` the run,
+    whether something is left.
 
     `before`: the thoughts so far. `heard`: what a person said meanwhile, whose words are as good.
     """
@@ -37,7 +39,8 @@ def strays(thought: str, task: str, before: Sequence[str], heard: Iterable[str] 
 
 
 def misnames(thought: str) -> bool:
-    """Whether the deed, in its last line, names something that the wish before it does not, though that has a name."""
+    """Whether the deed, in the last line, names something that the wish before it does not name, though that
+    has a name in it."""
     wish, deed = quoted(thought).translate(MARKS), thought.rstrip().rpartition("\n")[2]
     name = deed[:-1].rpartition(" '")[2] if deed.endswith("'") else ""
     return bool(name) and any(mark in wish for mark in "\"'") and _bare(name) not in _bare(wish)

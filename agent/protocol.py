@@ -16,8 +16,8 @@ class ChatModel(Protocol):
     """`messages` and `tools` are OpenAI-style dicts; an image part carries a `PIL.Image`.
 
     A model may also have `alternatives`, called as `reply` is, with `least`, a probability: a list of other
-    replies that it was near to, the likeliest first. One with the memory "snapshot" is asked for them where it would repeat what led nowhere, or
-    lose its place in the task.
+    replies that it was near to, the likeliest first. One with the memory "snapshot" is asked for them where
+    it would repeat what led nowhere, or lose its place in the task.
     """
 
     name: str
@@ -34,8 +34,8 @@ class ChatModel(Protocol):
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a model was trained on: the viewport in CSS px (None: any), the kind of memory, and whether its thoughts
-    of several lines begin with the wish that the step is for, in the words of the task."""
+    """What a model was trained on: the viewport in CSS px (None: any), the kind of memory, and whether its
+    thoughts of several lines begin with the wish that the step is for, in the words of the task."""
 
     viewport: tuple[int, int] | None = None
     memory: MemoryKind = "conversation"

@@ -1,7 +1,7 @@
 """How much a step thinks, from evidence; and the second looks that cost a reply."""
 
 import pytest
-from saccade.agent import Agent, Preferences, Reply, ScriptedModel, ToolCall, Usage
+from saccade.agent import Agent, Preferences, Reply, Run, ScriptedModel, ToolCall, Usage
 from saccade.agent.thinking import Budget, effort_for
 
 CLICK = {"action": "left_click", "coordinate": [500, 300]}
@@ -142,6 +142,10 @@ async def test_zoom_auto_looks_again_only_when_it_may_pay(start):
     assert len(agent.model.modes) == 1
 
 
+def deeds(run: Run) -> list[str]:
+    return [step.action.action for step in run.steps if step.action]
+
+
 class Torn(ScriptedModel):
     """Always presses the dead middle first, and knows what else it might do."""
 
@@ -161,11 +165,11 @@ async def test_what_led_nowhere_gives_way_to_what_else_was_likely(browser, site,
     await browser.page.goto(site + "/dead")
     run = await Agent("Press it", model, browser, out=tmp_path / "run", max_steps=3).run()
     if memory == "snapshot":
-        assert [step.action.action for step in run.steps] == ["left_click", "answer"]
+        assert deeds(run) == ["left_click", "answer"]
         assert run.steps[1].usage == Usage(50, 20, 10, 5)  # of all that were written
         assert model.asked == 1
     else:
-        assert [step.action.action for step in run.steps] == ["left_click"] * 3
+        assert deeds(run) == ["left_click"] * 3
         assert model.asked == 0
 
 
@@ -203,7 +207,7 @@ async def test_who_loses_the_place_in_the_task_is_asked_again(browser, site, tmp
 @LOOPS
 @pytest.mark.parametrize("sure", [True, False])
 async def test_once_more_for_the_same_wish_only_when_it_is_sure(browser, site, tmp_path, sure):
-    """On a page that counts the clicks: a stepper is clicked again and again, by who has hardly another idea."""
+    """Who has hardly another idea clicks again: a stepper wants it."""
 
     class Counting(ScriptedModel):
         async def alternatives(self, messages, tools, thinking, least):
@@ -214,4 +218,4 @@ async def test_once_more_for_the_same_wish_only_when_it_is_sure(browser, site, t
     model = Counting([again, again, DONE_TWICE], Preferences((640, 480), "snapshot", True))
     await browser.page.goto(site + "/counter")
     run = await Agent("Please press it twice", model, browser, out=tmp_path / "run").run()
-    assert [step.action.action for step in run.steps] == ["left_click"] * (1 + sure) + ["answer"]
+    assert deeds(run) == ["left_click"] * (1 + sure) + ["answer"]

@@ -1,0 +1,57 @@
+"""Whether a step had better be another: it led nowhere before, or its thought has lost its place in the task.
+
+Pure functions of a turn and the steps before it. What else could be done the model says: `Decider.otherwise`.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from ..tools.actions import Answer, Terminate
+from .calls import Call
+from .loops import Aimed, goes_in_circles
+from .place import misnames, quoted, strays
+from .results import Finish
+from .run import Step
+
+
+class Doubt(IntEnum):
+    """The worst last."""
+
+    NONE = 0
+    ODD = 1  # names another thing than its wish does, or clicks once more for the same
+    LOST_PLACE = 2  # in the task
+    LED_NOWHERE = 3
+
+
+LEAST = {Doubt.ODD: 0.05, Doubt.LOST_PLACE: 0.001, Doubt.LED_NOWHERE: 0.001}
+"""How probable another reply must be to be taken instead."""
+
+
+class Turn(Aimed, Protocol):
+    @property
+    def thought(self) -> str: ...
+
+
+def doubt_of(
+    turn: Turn, task: str, steps: Sequence[Step], screen: Callable[[], str], quotes_task: bool
+) -> Doubt:
+    """`screen`: the fingerprint of what is seen now. `quotes_task`: see `Preferences`."""
+    if turn.action is None:
+        return Doubt.NONE
+    if goes_in_circles(turn, steps, screen):
+        return Doubt.LED_NOWHERE
+    if not quotes_task:
+        return Doubt.NONE
+    before = [step.thought for step in steps]
+    heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
+    if strays(turn.thought, task, before, heard, ends(turn.action)):
+        return Doubt.LOST_PLACE
+    again = before[-1:] == [turn.thought] and turn.action.action == "left_click" and quoted(turn.thought)
+    return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
+
+
+def ends(action: Call) -> bool:
+    """Whether the model says with it that all is done."""
+    claims = isinstance(action, Terminate) and action.status == "success"
+    return claims or isinstance(action, Answer | Finish)
