@@ -15,7 +15,7 @@ from ..tools.element import Element
 from ..tools.observation import Observation
 from .approval import risk_of
 from .calls import Call, Vocabulary
-from .doubt import LEAST, Doubt, doubt_of
+from .doubt import LEAST, WHY, Doubt, doubt_of
 from .place import quoted
 from .protocol import NO_USAGE, ChatModel, Thinking, ToolCall, Usage
 from .run import Step, fingerprint
@@ -42,6 +42,7 @@ class Turn:
     risk: str | None = None
     further: tuple[ToolCall, ...] = ()
     continues: bool = False
+    instead: str = ""  # of what, and why
     thinking: str = "auto"
     confidence: float | None = None
     usage: Usage = NO_USAGE
@@ -117,7 +118,8 @@ class Decider:
         if ask is None or self.model.preferences.memory != "snapshot":
             return turn
         doubt = self.doubt(turn, observation, steps)
-        must_quote = doubt < Doubt.LED_NOWHERE
+        assert turn.action is not None
+        must_quote, why = doubt < Doubt.LED_NOWHERE, WHY[doubt]
         replies = await ask(messages, self.schemas, thinking, least=LEAST[doubt])
         seconds = perf_counter() - start
         best, spent = turn, turn
@@ -125,7 +127,7 @@ class Decider:
             other = await self.turn_of(reply, observation, thinking, 0.0)
             spent, less = added(spent, other), self.doubt(other, observation, steps)
             if other.action and less < doubt and (quoted(other.thought) or not must_quote):
-                best, doubt = other, less
+                best, doubt = replace(other, instead=f"{turn.action.describe()}, which {why}"), less
         return replace(best, usage=spent.usage, timings=spent.timings, seconds=turn.seconds + seconds)
 
     async def turn_of(self, reply: Any, observation: Observation, thinking: str, seconds: float) -> Turn:

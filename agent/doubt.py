@@ -28,6 +28,13 @@ LEAST = {Doubt.ODD: 0.05, Doubt.LOST_PLACE: 0.001, Doubt.LED_NOWHERE: 0.001}
 """How probable another reply must be to be taken instead."""
 
 
+WHY = {
+    Doubt.ODD: "is hardly what is asked for",
+    Doubt.LOST_PLACE: "is not what the task says next",
+    Doubt.LED_NOWHERE: "led nowhere before",
+}
+
+
 class Turn(Aimed, Protocol):
     @property
     def thought(self) -> str: ...

@@ -114,6 +114,7 @@ class Episode:
             told=tuple(self._told),
             targets=turn.targets,
             continues=turn.continues,
+            instead=turn.instead,
             thinking=turn.thinking,
             confidence=turn.confidence,
             usage=turn.usage,

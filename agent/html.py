@@ -59,7 +59,8 @@ def _item(step: Step) -> str:
     outcome = f"<p class='{'failed' if step.error else 'effect'}'>{_safe(step.outcome())}</p>"
     picture = f"<img alt='The page at step {step.number}' src='{_picture(draw_mark(step))}'>"
     title = f"<h2><b>{step.number}</b>{_safe(step.describe())}</h2>"
-    return f"<li>{picture}<div>{title}{thought}{outcome}<small>{_safe(step.url)}</small></div></li>"
+    facts = " · ".join([step.url, *([f"instead of {step.instead}"] if step.instead else [])])
+    return f"<li>{picture}<div>{title}{thought}{outcome}<small>{_safe(facts)}</small></div></li>"
 
 
 def _picture(image: Image.Image) -> str:

@@ -61,6 +61,7 @@ class Step:
     `targets` says what the action pointed at, by parameter. `user_reply` answers an ask_user, `result` is
     what a tool returned, `told` what a person said before the step, `note` the agent's own remark to the
     model. `continues`: the call came with the same reply as the step before. `thinking`: the mode asked for.
+    `instead`: what the model would have done first, and why it did not.
     """
 
     index: int
@@ -80,6 +81,7 @@ class Step:
     note: str | None = None
     targets: Mapping[str, Element] = field(default_factory=dict)
     continues: bool = False
+    instead: str = ""
     thinking: str = "auto"
     confidence: float | None = None
     usage: Usage = NO_USAGE
@@ -136,6 +138,7 @@ class Step:
             "note": self.note,
             "targets": {name: target.to_dict() for name, target in self.targets.items()},
             "continues": self.continues,
+            "instead": self.instead,
             "thinking": self.thinking,
             "confidence": self.confidence,
             "usage": asdict(self.usage),

@@ -113,7 +113,7 @@ def step_row(step: Step) -> str:
         if step.outcome()
         else ""
     )
-    facts = " · ".join(facts_of(step))
+    facts = safe(" · ".join(facts_of(step)))
     return (
         f"<li><img src='{data_url(as_jpeg(draw_mark(step), THUMB_PX))}' alt='The page at step {step.number}'>"
         f"<div><h4><b>{step.number}</b>{safe(step.describe())}</h4>{thought}{outcome}<small>{facts}</small></div></li>"
@@ -121,10 +121,11 @@ def step_row(step: Step) -> str:
 
 
 def facts_of(step: Step) -> list[str]:
-    """Tokens and seconds."""
+    """Tokens, seconds, and what was not done."""
     usage = step.usage
     costs = [f"{usage.prompt_tokens}+{usage.output_tokens} tokens"] if usage.prompt_tokens else []
-    return [*costs, f"{step.timings.total:.1f} s"]
+    instead = [f"instead of {step.instead}"] if step.instead else []
+    return [*costs, f"{step.timings.total:.1f} s", *instead]
 
 
 def verdict_card(run: Run) -> str:

@@ -76,7 +76,8 @@ def step_row(step: Step) -> list[Text]:
 
 
 def step_line(step: Step) -> str:
-    parts = [step.said(), step.describe(), step.outcome(), f"{tokens(step)} tokens"]
+    instead = step.instead and f"instead of {step.instead}"
+    parts = [step.said(), step.describe(), instead, step.outcome(), f"{tokens(step)} tokens"]
     line = " | ".join(part for part in parts if part)
     return f"{step.number:3d}  {' '.join(line.split())} | {step.timings.total:.1f} s"
 

@@ -166,6 +166,7 @@ async def test_what_led_nowhere_gives_way_to_what_else_was_likely(browser, site,
     run = await Agent("Press it", model, browser, out=tmp_path / "run", max_steps=3).run()
     if memory == "snapshot":
         assert deeds(run) == ["left_click", "answer"]
+        assert [step.instead for step in run.steps] == ["", "Click at (500, 300), which led nowhere before"]
         assert run.steps[1].usage == Usage(50, 20, 10, 5)  # of all that were written
         assert model.asked == 1
     else:

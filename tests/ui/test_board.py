@@ -40,6 +40,7 @@ def run(tmp_path: Path) -> Run:
         action=action,
         error=EVIL,
         told=(EVIL,),
+        instead=EVIL,
     )
     return Run(EVIL, EVIL, Outcome("success", EVIL, EVIL), (step,), 1.0, tmp_path / "x")
 

@@ -1,6 +1,7 @@
 """What people see: rows that line up, untrusted text as plain text."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -39,6 +40,13 @@ def test_a_terminal_gets_a_table(tmp_path):
 def test_a_pipe_gets_plain_lines(tmp_path):
     assert shown(False, a_step(tmp_path, "Look\nhere")) == (
         "  1  Look / here | Type '[red]x[/red]' | 1200+38 tokens | 10.0 s\n"
+    )
+
+
+def test_a_second_choice_says_what_the_first_was(tmp_path):
+    step = replace(a_step(tmp_path, ""), instead="Wait, which led nowhere before")
+    assert shown(False, step) == (
+        "  1  Type '[red]x[/red]' | instead of Wait, which led nowhere before | 1200+38 tokens | 10.0 s\n"
     )
 
 
