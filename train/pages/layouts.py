@@ -136,6 +136,14 @@ def settings(b: Builder) -> str:
     return f'<div class="pad">{inner}<div class="row {b.rng.choice(["", "end"])}">{save}</div></div>'
 
 
+def parted(b: Builder) -> str:
+    """Parts of which one is shown, behind tabs or under headings, and hardly anything beside them."""
+    parts = b.rng.choice([widgets.tabs, widgets.tabs, widgets.accordion])(b)
+    head = prose.heading(b) if b.chance(0.4) else ""
+    end = lists.buttons(b) if b.chance(0.3) else ""
+    return f'<div class="pad">{head}{parts}{end}</div>'
+
+
 def controls(b: Builder) -> str:
     """More than fits a breath: fields, boxes, lists and switches one after another, with a button at the end."""
     kinds = [forms.form, forms.form, forms.ticked, forms.select_block, widgets.switches]
@@ -157,6 +165,7 @@ LAYOUTS: dict[Block, float] = {
     with_sidebar: 1.8,
     centred: 1.3,
     settings: 1.2,
+    parted: 1.2,
     controls: 4,
 }
 HELD_OUT_LAYOUTS: dict[Block, float] = {

@@ -106,7 +106,7 @@ class TaskWriter:
             self._anywhere,
             self._lost,
         ]
-        weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 30, 12, 2, 6]
+        weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 45, 12, 2, 6]
         if self.scene.page.overlay:
             return (self.rng.random() < 0.75 and self._overlaid()) or self._here()
         for make in self._shuffled(makers, weights):
