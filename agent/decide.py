@@ -98,9 +98,14 @@ class Decider:
         reply = await self.model.reply(messages, self.schemas, thinking)
         return await self.turn_of(reply, observation, thinking, perf_counter() - start)
 
-    def doubt(self, turn: Turn, observation: Observation, steps: Sequence[Step]) -> Doubt:
-        quotes_task = getattr(self.model.preferences, "quotes_task", False)
-        return doubt_of(turn, self.task, steps, partial(fingerprint, observation), quotes_task)
+    def doubt(
+        self, turn: Turn, observation: Observation, steps: Sequence[Step], is_second: bool = False
+    ) -> Doubt:
+        screen, quotes = (
+            partial(fingerprint, observation),
+            getattr(self.model.preferences, "quotes_task", False),
+        )
+        return doubt_of(turn, self.task, steps, screen, quotes, is_second)
 
     async def otherwise(
         self,
@@ -125,7 +130,7 @@ class Decider:
         best, spent = turn, turn
         for reply in replies:
             other = await self.turn_of(reply, observation, thinking, 0.0)
-            spent, less = added(spent, other), self.doubt(other, observation, steps)
+            spent, less = added(spent, other), self.doubt(other, observation, steps, is_second=True)
             if other.action and less < doubt and (quoted(other.thought) or not must_quote):
                 best, doubt = replace(other, instead=f"{turn.action.describe()}, which {why}"), less
         return replace(best, usage=spent.usage, timings=spent.timings, seconds=turn.seconds + seconds)

@@ -41,9 +41,15 @@ class Turn(Aimed, Protocol):
 
 
 def doubt_of(
-    turn: Turn, task: str, steps: Sequence[Step], screen: Callable[[], str], quotes_task: bool
+    turn: Turn,
+    task: str,
+    steps: Sequence[Step],
+    screen: Callable[[], str],
+    quotes_task: bool,
+    is_second: bool = False,
 ) -> Doubt:
-    """`screen`: the fingerprint of what is seen now. `quotes_task`: see `Preferences`."""
+    """`screen`: the fingerprint of what is seen now. `quotes_task`: see `Preferences`. `is_second`: the model
+    would have done something else; to take up an earlier wish again it must have wanted from the start."""
     if turn.action is None:
         return Doubt.NONE
     if goes_in_circles(turn, steps, screen):
@@ -52,7 +58,7 @@ def doubt_of(
         return Doubt.NONE
     before = [step.thought for step in steps]
     heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
-    if strays(turn.thought, task, before, heard, ends(turn.action)):
+    if strays(turn.thought, task, before, heard, ends(turn.action), not is_second):
         return Doubt.LOST_PLACE
     again = before[-1:] == [turn.thought] and turn.action.action == "left_click" and quoted(turn.thought)
     return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from ..errors import InputError
+from ..tools.actions import Scroll
 from ..tools.element import Element
 from .calls import Call
 from .run import Outcome, Step
@@ -93,10 +94,13 @@ def same_action(a: Aimed, b: Aimed) -> bool:
 
 def goes_in_circles(turn: Aimed, steps: Sequence[Step], screen: Callable[[], str]) -> bool:
     """Whether this was done before to no effect: since the page last changed, or on a pixel-identical screen.
-    So is what was done just now and can only be undone by doing it again, or nothing: typing, ticking.
+    So is what was done just now and can only be undone by doing it again, or nothing: typing, ticking. And
+    so is to scroll where the whole page was searched.
     """
     if turn.action is None or turn.action.action in QUIET:
         return False
+    if turn.action.action == "scroll" and searched_whole(steps):
+        return True
     again = [i for i, step in enumerate(steps) if same_action(step, turn) or same_control(step, turn)]
     if not again:
         return False
@@ -105,6 +109,16 @@ def goes_in_circles(turn: Aimed, steps: Sequence[Step], screen: Callable[[], str
     once = turn.action.action == "type" or (target is not None and target.role in TOGGLES)
     just_now = once and again[-1] == len(steps) - 1
     return just_now or again[-1] >= unseen or screen() in {steps[i].screen for i in again}
+
+
+def searched_whole(steps: Sequence[Step]) -> bool:
+    """Whether nothing was done of late but to scroll, up and down, until it went no further either way."""
+    scrolls = steps[len(steps) - _trailing(steps, _scrolls) :]
+    return len({step.action.pixels > 0 for step in scrolls if not step.visible}) == 2
+
+
+def _scrolls(step: Step) -> bool:
+    return isinstance(step.action, Scroll)
 
 
 def same_control(a: Aimed, b: Aimed) -> bool:

@@ -18,12 +18,18 @@ def quoted(thought: str) -> str:
 
 
 def strays(
-    thought: str, task: str, before: Sequence[str], heard: Iterable[str] = (), ends: bool = False
+    thought: str,
+    task: str,
+    before: Sequence[str],
+    heard: Iterable[str] = (),
+    ends: bool = False,
+    may_go_back: bool = True,
 ) -> bool:
     """Whether the words are not those of the task, or leave part of it out; for a step that `ends` the run,
     whether something is left.
 
     `before`: the thoughts so far. `heard`: what a person said meanwhile, whose words are as good.
+    `may_go_back`: to an earlier wish.
     """
     text, words = _plain(task), _plain(quoted(thought))
     at = (0, 0)
@@ -34,6 +40,8 @@ def strays(
     found = _find(words, text, at)
     if found is None:
         return not any(_find(words, _plain(other), at) for other in heard)
+    if found[0] < at[0] and not may_go_back:
+        return True
     left_out, rest = text[at[1] : found[0]], text[found[1] :] if ends else ""
     return max(_letters(left_out), _letters(rest)) > MOST_LETTERS
 

@@ -118,6 +118,19 @@ def test_what_was_ticked_just_now_stays(make_step, role, expected):
     assert not circles(make_step(2, click(510), **aimed), [*steps, make_step(1, click(900))])
 
 
+def scroll(pixels: int) -> dict:
+    return {"action": "scroll", "pixels": pixels}
+
+
+def test_a_page_is_searched_from_end_to_end_once(make_step):
+    there = [make_step(0, scroll(-240)), make_step(1, scroll(-240), changed=0.0)]
+    back = [make_step(2, scroll(240)), make_step(3, scroll(240), changed=0.0)]
+    again = make_step(4, scroll(-240))
+    assert not circles(again, [make_step(0, click(1)), *there, *back[:1]])
+    assert circles(again, [make_step(0, click(1)), *there, *back])
+    assert not circles(again, [*there, *back, make_step(4, click(900))])
+
+
 def test_a_note_comes_before_the_end(make_step):
     limits = Limits(repeats_before_note=2, repeats_before_stop=3)
     steps = [make_step(i, click(500), changed=0.0) for i in range(3)]

@@ -34,6 +34,12 @@ def test_words_of_the_task_say_where_it_is(thought: str, before: list[str], expe
     assert strays(thought, TASK, before) is expected
 
 
+def test_only_a_first_choice_goes_back():
+    assert not strays(CITY, TASK, [CITY, NEWS, GUESTS])
+    assert strays(CITY, TASK, [CITY, NEWS, GUESTS], may_go_back=False)
+    assert not strays(SEND, TASK, [CITY, NEWS, GUESTS], may_go_back=False)
+
+
 def test_the_next_place_is_looked_for_behind_the_last():
     task = "Click 'Add', then type 'tea' into Name, then click 'Add' once more"
     before = ["Click 'Add'\nClick 'Add'", "type 'tea' into Name\nType 'tea' into 'Name'"]
