@@ -113,12 +113,9 @@ def goes_in_circles(turn: Aimed, steps: Sequence[Step], screen: Callable[[], str
 
 def searched_whole(steps: Sequence[Step]) -> bool:
     """Whether nothing was done of late but to scroll, up and down, until it went no further either way."""
-    scrolls = steps[len(steps) - _trailing(steps, _scrolls) :]
-    return len({step.action.pixels > 0 for step in scrolls if not step.visible}) == 2
-
-
-def _scrolls(step: Step) -> bool:
-    return isinstance(step.action, Scroll)
+    late = steps[len(steps) - _trailing(steps, lambda step: isinstance(step.action, Scroll)) :]
+    ends = {it.action.pixels > 0 for it in late if isinstance(it.action, Scroll) and not it.visible}
+    return len(ends) == 2
 
 
 def same_control(a: Aimed, b: Aimed) -> bool:
