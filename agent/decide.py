@@ -101,11 +101,8 @@ class Decider:
     def doubt(
         self, turn: Turn, observation: Observation, steps: Sequence[Step], is_second: bool = False
     ) -> Doubt:
-        screen, quotes = (
-            partial(fingerprint, observation),
-            getattr(self.model.preferences, "quotes_task", False),
-        )
-        return doubt_of(turn, self.task, steps, screen, quotes, is_second)
+        quotes_task = getattr(self.model.preferences, "quotes_task", False)
+        return doubt_of(turn, self.task, steps, partial(fingerprint, observation), quotes_task, is_second)
 
     async def otherwise(
         self,
