@@ -8,7 +8,7 @@ about pages that exist only in words stand before and after, so one screenshot t
 import random
 from collections.abc import Iterator, Sequence
 
-from ..pages.page import Element, Select, Slider
+from ..pages.page import Element, Select, Slider, Ticks
 from ..render import Scene
 from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, said_again, snapshot_text
 from .errands import end_button, errand
@@ -265,8 +265,9 @@ class TaskWriter:
     def _goal(self) -> Clause | None:
         """About a widget; most often one that is not yet as it should be."""
         widgets = self.scene.page.widgets
+        weights = [3.0 if isinstance(widget, Ticks) else 1.0 for widget in widgets]
         for _ in range(4 if widgets else 0):
-            clause = goal(self.rng.choice(widgets), self.see)
+            clause = goal(self.rng.choices(widgets, weights)[0], self.see)
             if clause and (clause.step or self.rng.random() < SETTLED_SHARE):
                 return clause
         return None
