@@ -124,13 +124,14 @@ class Decider:
         must_quote, why = doubt < Doubt.LED_NOWHERE, WHY[doubt]
         replies = await ask(messages, self.schemas, thinking, least=LEAST[doubt])
         seconds = perf_counter() - start
-        best, spent = turn, turn
+        best, usage = turn, turn.usage
         for reply in replies:
             other = await self.turn_of(reply, observation, thinking, 0.0)
-            spent, less = added(spent, other), self.doubt(other, observation, steps, is_second=True)
+            usage, less = usage + other.usage, self.doubt(other, observation, steps, is_second=True)
             if other.action and less < doubt and (quoted(other.thought) or not must_quote):
                 best, doubt = replace(other, instead=f"{turn.action.describe()}, which {why}"), less
-        return replace(best, usage=spent.usage, timings=spent.timings, seconds=turn.seconds + seconds)
+        timings = turn.timings | {"decode": turn.timings.get("decode", 0.0) + seconds}  # all at a time
+        return replace(best, usage=usage, timings=timings, seconds=turn.seconds + seconds)
 
     async def turn_of(self, reply: Any, observation: Observation, thinking: str, seconds: float) -> Turn:
         calls = [ToolCall(call.name, call.arguments) for call in reply.calls]

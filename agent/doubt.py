@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Protocol
 
-from ..tools.actions import Answer, Terminate
+from ..tools.actions import Answer, Terminate, Type
 from .calls import Call
 from .loops import Aimed, goes_in_circles
-from .place import misnames, quoted, strays
+from .place import cuts, misnames, quoted, strays
 from .results import Finish
 from .run import Step
 
@@ -19,7 +19,7 @@ class Doubt(IntEnum):
     """The worst last."""
 
     NONE = 0
-    ODD = 1  # names another thing than its wish does, or clicks once more for the same
+    ODD = 1  # names another thing than its wish does, types half of a text, or clicks once more for the same
     LOST_PLACE = 2  # in the task
     LED_NOWHERE = 3
 
@@ -60,6 +60,8 @@ def doubt_of(
     heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
     if strays(turn.thought, task, before, heard, ends(turn.action), not is_second):
         return Doubt.LOST_PLACE
+    if isinstance(turn.action, Type) and cuts(turn.action.text, turn.thought):
+        return Doubt.ODD
     again = before[-1:] == [turn.thought] and turn.action.action == "left_click" and quoted(turn.thought)
     return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
 

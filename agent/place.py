@@ -54,6 +54,13 @@ def misnames(thought: str) -> bool:
     return bool(name) and any(mark in wish for mark in "\"'") and _bare(name) not in _bare(wish)
 
 
+def cuts(text: str, thought: str) -> bool:
+    """Whether the text is the beginning of one that stands in quotes in the wish, and no more."""
+    wish, text = quoted(thought).translate(MARKS), text.translate(MARKS)
+    begins = (f"{mark}{text}" in wish and f"{mark}{text}{mark}" not in wish for mark in "\"'")
+    return bool(text) and any(begins)
+
+
 def _find(words: str, text: str, at: Place) -> Place | None:
     """The first place from `at` on where they stand as whole words, else the last before it."""
     starts = [i for i in range(len(text)) if text.startswith(words, i)] if words else []

@@ -1,7 +1,7 @@
 """Whether a thought keeps its place in the task, by the words that it takes from it."""
 
 import pytest
-from saccade.agent.place import misnames, quoted, strays
+from saccade.agent.place import cuts, misnames, quoted, strays
 
 TASK = (
     "Please put “Lisbon” into City, after that tick 'Newsletter'. Next, choose 3 under Guests and "
@@ -88,3 +88,18 @@ def test_only_lines_before_the_last_are_quoted():
 )
 def test_a_deed_names_what_its_wish_names(thought: str, expected: bool):
     assert misnames(thought) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "wish", "expected"),
+    [
+        ("quality of", "Give “quality of wool” as the Title", True),
+        ("quality of wool", "Give “quality of wool” as the Title", False),
+        ("of wool", "Give 'quality of wool' as the Title", False),  # who knows
+        ("Ada", 'type "Ada" into the "Ada Lovelace" field', False),
+        ("Ada", "type Ada into 'Name'", False),
+        ("", "clear 'Name'", False),
+    ],
+)
+def test_half_of_a_quoted_text(text: str, wish: str, expected: bool):
+    assert cuts(text, f"{wish}\nType '{text}' into 'Title'") is expected
