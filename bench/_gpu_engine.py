@@ -37,7 +37,8 @@ CHUNK = Limits().chunk("cuda") * ALONE  # of a prompt, when nobody else waits fo
 
 @torch.inference_mode()
 def prompts(lab: Lab) -> dict[str, Any]:
-    """Tokens per second of a prompt, in an engine's chunks when it has no other, and when it has."""
+    """Tokens per second of a prompt, in an engine's chunks when it has no other, when it has, and in larger
+    ones, which fill the experts better and need more memory."""
     seen: dict[str, Any] = {}
     graphs = PromptGraphs(lab.model)
     for name, tokens in lab.sizes.prompts.items():
@@ -49,9 +50,10 @@ def prompts(lab: Lab) -> dict[str, Any]:
             raise Wrong(
                 f"after chunks of {CHUNK // ALONE} and {CHUNK} tokens: {error:.1e}, allowed {allowed:.1e}"
             )
+        larger = [chunk for chunk in (2 * CHUNK, 4 * CHUNK) if chunk <= tokens]
         rates = {
             chunk: tokens / timed(lambda ids=ids, chunk=chunk: read(lab.model, ids, chunk, graphs), 1, 5)
-            for chunk in (CHUNK, CHUNK // ALONE)
+            for chunk in (CHUNK // ALONE, CHUNK, *larger)
         }
         limit = tokens / prompt_limit(lab, tokens)
         lab.note(f"prompt of {name}", ours=rates[CHUNK], limit=limit)
