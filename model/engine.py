@@ -61,6 +61,7 @@ __all__ = [
     "Usage",
 ]
 
+AT_ONCE = 4  # of the alternatives to one reply: others want the queue, too
 MEMORY_SHARE, PREFIX_SHARE = 0.5, 0.25  # of the memory that is free when the engine starts
 
 
@@ -242,10 +243,14 @@ class Engine:
         options = {"thinking": thinking, "max_tokens": max_tokens, "logprobs": True}
         ask = partial(self.generate, messages, tools, **options)
         first = [event async for event in ask(top_logprobs=count + 1) if isinstance(event, Piece)]
-        phase = weighed(first)
-        found = [(ask(opening=it.opening), it) for it in forks(first, phase, count)]
-        scored = await asyncio.gather(*(_scored(generation, fork, phase) for generation, fork in found))
-        likely = [pair for pair in scored if math.exp(pair[0]) >= least]
+        phase, turn = weighed(first), asyncio.Semaphore(AT_ONCE)
+
+        async def scored(fork: Fork) -> tuple[float, ModelReply]:
+            async with turn:
+                return await _scored(ask(opening=fork.opening), fork, phase)
+
+        pairs = await asyncio.gather(*(scored(fork) for fork in forks(first, phase, count)))
+        likely = [pair for pair in pairs if math.exp(pair[0]) >= least]
         return [reply for _, reply in sorted(likely, key=lambda pair: -pair[0])]
 
     def forget(self) -> None:
