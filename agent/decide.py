@@ -15,8 +15,8 @@ from ..tools.element import Element
 from ..tools.observation import Observation
 from .approval import risk_of
 from .calls import Call, Vocabulary
-from .doubt import LEAST, WHY, Doubt, doubt_of
-from .place import quoted
+from .doubt import LEAST, WHY, Doubt, doubt_of, left_undone
+from .place import names_any, quoted
 from .protocol import NO_USAGE, ChatModel, Thinking, ToolCall, Usage
 from .run import Step, fingerprint
 from .target import targets_of
@@ -121,14 +121,15 @@ class Decider:
             return turn
         doubt = self.doubt(turn, observation, steps)
         assert turn.action is not None
-        must_quote, why = doubt < Doubt.LED_NOWHERE, WHY[doubt]
+        must_say_why, why = doubt < Doubt.LED_NOWHERE, WHY[doubt]
         replies = await ask(messages, self.schemas, thinking, least=LEAST[doubt])
         seconds = perf_counter() - start
-        best, usage = turn, turn.usage
+        best, usage, undone = turn, turn.usage, left_undone(self.task, steps)
         for reply in replies:
             other = await self.turn_of(reply, observation, thinking, 0.0)
             usage, less = usage + other.usage, self.doubt(other, observation, steps, is_second=True)
-            if other.action and less < doubt and (quoted(other.thought) or not must_quote):
+            says_why = quoted(other.thought) or names_any(undone, other.thought)
+            if other.action and less < doubt and (says_why or not must_say_why):
                 best, doubt = replace(other, instead=f"{turn.action.describe()}, which {why}"), less
         timings = turn.timings | {"decode": turn.timings.get("decode", 0.0) + seconds}  # all at a time
         return replace(best, usage=usage, timings=timings, seconds=turn.seconds + seconds)

@@ -10,7 +10,7 @@ from typing import Protocol
 from ..tools.actions import Answer, Terminate, Type
 from .calls import Call
 from .loops import Aimed, goes_in_circles
-from .place import cuts, misnames, quoted, strays
+from .place import cuts, deed_of, misnames, quoted, strays, unnamed
 from .results import Finish
 from .run import Step
 
@@ -19,7 +19,7 @@ class Doubt(IntEnum):
     """The worst last."""
 
     NONE = 0
-    ODD = 1  # names another thing than its wish does, types half of a text, or clicks once more for the same
+    ODD = 1  # another name than its wish has, half of a text, once more for the same, an end too early
     LOST_PLACE = 2  # in the task
     LED_NOWHERE = 3
 
@@ -60,10 +60,17 @@ def doubt_of(
     heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
     if strays(turn.thought, task, before, heard, ends(turn.action), not is_second):
         return Doubt.LOST_PLACE
+    if isinstance(turn.action, Terminate) and ends(turn.action) and left_undone(task, steps):
+        return Doubt.ODD
     if isinstance(turn.action, Type) and cuts(turn.action.text, turn.thought):
         return Doubt.ODD
     again = before[-1:] == [turn.thought] and turn.action.action == "left_click" and quoted(turn.thought)
     return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
+
+
+def left_undone(task: str, steps: Sequence[Step]) -> list[str]:
+    """What the task names in quotes, and no step so far."""
+    return unnamed(task, [f"{deed_of(step.thought)}\n{step.describe()}" for step in steps])
 
 
 def ends(action: Call) -> bool:

@@ -5,10 +5,12 @@ task (`Preferences.quotes_task`). A small one may put a wish together out of two
 early, or turn to another thing than the wish names: all show in the words. Pure functions of texts.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 MOST_LETTERS = 16  # that stand between two wishes and belong to none, as in ", and after that "
 MARKS = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'"})
+IN_QUOTES = re.compile(r"(?<!\w)([\"'])(.+?)\1(?!\w)")
 Place = tuple[int, int]  # where words begin and end
 
 
@@ -49,9 +51,26 @@ def strays(
 def misnames(thought: str) -> bool:
     """Whether the deed, in the last line, names something that the wish before it does not name, though that
     has a name in it."""
-    wish, deed = quoted(thought).translate(MARKS), thought.rstrip().rpartition("\n")[2]
+    wish, deed = quoted(thought).translate(MARKS), deed_of(thought)
     name = deed[:-1].rpartition(" '")[2] if deed.endswith("'") else ""
     return bool(name) and any(mark in wish for mark in "\"'") and _bare(name) not in _bare(wish)
+
+
+def unnamed(task: str, deeds: Iterable[str]) -> list[str]:
+    """What stands in quotes in the task, and in none of the deeds."""
+    done = _bare("\n".join(deeds))
+    names = (match[2] for match in IN_QUOTES.finditer(task.translate(MARKS)))
+    return [name for name in names if _bare(name) not in done]
+
+
+def names_any(names: Iterable[str], thought: str) -> bool:
+    """Whether its deed names one of these."""
+    return any(_bare(name) in _bare(deed_of(thought)) for name in names)
+
+
+def deed_of(thought: str) -> str:
+    """Its last line."""
+    return thought.rstrip().rpartition("\n")[2]
 
 
 def cuts(text: str, thought: str) -> bool:

@@ -1,7 +1,7 @@
 """Whether a thought keeps its place in the task, by the words that it takes from it."""
 
 import pytest
-from saccade.agent.place import cuts, misnames, quoted, strays
+from saccade.agent.place import cuts, misnames, names_any, quoted, strays, unnamed
 
 TASK = (
     "Please put “Lisbon” into City, after that tick 'Newsletter'. Next, choose 3 under Guests and "
@@ -103,3 +103,12 @@ def test_a_deed_names_what_its_wish_names(thought: str, expected: bool):
 )
 def test_half_of_a_quoted_text(text: str, wish: str, expected: bool):
     assert cuts(text, f"{wish}\nType '{text}' into 'Title'") is expected
+
+
+def test_what_stands_in_quotes_and_was_not_touched():
+    task = "tick ‘Tom's news’ and “Offers”, type \"ten o'clock\" into 'Time' and click 'Send'"
+    deeds = ["Click 'Tom's news'", "Click 'Offers'", "Type 'ten o'clock' into 'TIME'"]
+    assert unnamed(task, deeds) == ["Send"]
+    assert unnamed(task, []) == ["Tom's news", "Offers", "ten o'clock", "Time", "Send"]
+    assert names_any(["Send"], "click 'Send'\nClick 'Send'")
+    assert not names_any(["Send"], "click 'Send'\nClick 'Offers'")

@@ -220,3 +220,20 @@ async def test_once_more_for_the_same_wish_only_when_it_is_sure(browser, site, t
     await browser.page.goto(site + "/counter")
     run = await Agent("Please press it twice", model, browser, out=tmp_path / "run").run()
     assert deeds(run) == ["left_click"] * (1 + sure) + ["answer"]
+
+
+@LOOPS
+@pytest.mark.parametrize("named", [True, False])
+async def test_an_end_before_all_is_named_gives_way_to_what_is_left(browser, site, tmp_path, named):
+    class Early(ScriptedModel):
+        async def alternatives(self, messages, tools, thinking, least):
+            lines = [{"thought": "Click 'Offers'", **OTHER}, {"thought": "Click 'Send'", **LATER}]
+            return [self._as_reply(line) for line in lines] if least == 0.05 else []
+
+    end = {"thought": "Done", "action": "terminate", "status": "success"}
+    script = [{"thought": "Click 'Offers'", **CLICK}, end, end]
+    model = Early(script, Preferences((640, 480), "snapshot", True))
+    await browser.page.goto(site + "/dead")
+    task = "Tick 'Offers' and click 'Send'" if named else "Tick 'Offers' and send it"
+    run = await Agent(task, model, browser, out=tmp_path / "run").run()
+    assert [step.thought for step in run.steps][1:] == (["Click 'Send'", "Done"] if named else ["Done"])
