@@ -31,20 +31,21 @@ def strays(
     whether something is left.
 
     `before`: the thoughts so far. `heard`: what a person said meanwhile, whose words are as good.
-    `may_go_back`: to an earlier wish.
+    Behind one that takes no words from the task nobody knows the place. `may_go_back`: to an earlier wish.
     """
     text, words = _plain(task), _plain(quoted(thought))
-    at = (0, 0)
+    at, is_known = (0, 0), True
     for each in before:
-        at = _find(_plain(quoted(each)), text, at) or at
+        place = _find(_plain(quoted(each)), text, at)
+        at, is_known = place or at, is_known and not _silent(each) if place is None else True
     if not words:
-        return ends and at[1] > 0 and _letters(text[at[1] :]) > MOST_LETTERS
+        return ends and is_known and at[1] > 0 and _letters(text[at[1] :]) > MOST_LETTERS
     found = _find(words, text, at)
     if found is None:
         return not any(_find(words, _plain(other), at) for other in heard)
     if found[0] < at[0] and not may_go_back:
         return True
-    left_out, rest = text[at[1] : found[0]], text[found[1] :] if ends else ""
+    left_out, rest = text[at[1] : found[0]] if is_known else "", text[found[1] :] if ends else ""
     return max(_letters(left_out), _letters(rest)) > MOST_LETTERS
 
 
@@ -90,6 +91,11 @@ def _find(words: str, text: str, at: Place) -> Place | None:
 
 def _whole(text: str, start: int, end: int) -> bool:
     return not any(text[i - 1 : i + 1].isalnum() for i in (start, end) if 0 < i < len(text))
+
+
+def _silent(thought: str) -> bool:
+    """Whether a deed comes without the wish that it is for."""
+    return bool(thought.strip()) and not quoted(thought)
 
 
 def _plain(text: str) -> str:

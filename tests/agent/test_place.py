@@ -34,6 +34,14 @@ def test_words_of_the_task_say_where_it_is(thought: str, before: list[str], expe
     assert strays(thought, TASK, before) is expected
 
 
+def test_behind_a_silent_thought_nobody_knows_the_place():
+    silent = "Type 'Lisbon' into 'City'"
+    assert not strays(GUESTS, TASK, [silent])
+    assert not strays("Done", TASK, [CITY, silent], ends=True)
+    assert strays(SEND, TASK, [silent, NEWS])
+    assert strays("choose 9 under Guests\nOpen 'Guests'", TASK, [silent])
+
+
 def test_only_a_first_choice_goes_back():
     assert not strays(CITY, TASK, [CITY, NEWS, GUESTS])
     assert strays(CITY, TASK, [CITY, NEWS, GUESTS], may_go_back=False)
