@@ -67,6 +67,9 @@ class Decider:
         self.schemas = vocabulary.schemas()
         self.thinking: Thinking = thinking
         self.zoom: Zoom = zoom
+        # Who has a conversation is not asked for them: it reads there what came of what it did.
+        has_memory = model.preferences.memory != "snapshot"
+        self.alternatives = None if has_memory else getattr(model, "alternatives", None)
 
     async def decide(self, messages: list[dict], observation: Observation, steps: Sequence[Step]) -> Turn:
         effort = self.effort(steps)
@@ -74,8 +77,8 @@ class Decider:
         if turn.risk and effort.thinking == "fast":
             again = await self.ask(messages, observation, Budget("deep", FIRST_TOKENS))
             turn = added(again, turn)
-        if self.doubt(turn, observation, steps):
-            turn = await self.otherwise(turn, messages, observation, effort.thinking, steps)
+        if self.alternatives and (doubt := self.doubt(turn, observation, steps)):
+            turn = await self.otherwise(turn, doubt, messages, observation, effort.thinking, steps)
         target = turn.targets.get("coordinate")
         if worth_it(self.zoom, turn.action, target, turn.confidence):
             turn = await self.look_closer(turn, observation)
@@ -107,22 +110,18 @@ class Decider:
     async def otherwise(
         self,
         turn: Turn,
+        doubt: Doubt,
         messages: list[dict],
         observation: Observation,
         thinking: str,
         steps: Sequence[Step],
     ) -> Turn:
         """Instead of what is doubtful, the likeliest other thing that the model was near to and that is less
-        so; the turn itself where there is none, or the model cannot tell. One with a conversation is not
-        asked: it reads there what came of what it did.
-        """
-        ask, start = getattr(self.model, "alternatives", None), perf_counter()
-        if ask is None or self.model.preferences.memory != "snapshot":
-            return turn
-        doubt = self.doubt(turn, observation, steps)
+        so; the turn itself where there is none."""
+        assert self.alternatives is not None
         assert turn.action is not None
-        must_say_why, why = doubt < Doubt.LED_NOWHERE, WHY[doubt]
-        replies = await ask(messages, self.schemas, thinking, least=LEAST[doubt])
+        must_say_why, why, start = doubt < Doubt.LED_NOWHERE, WHY[doubt], perf_counter()
+        replies = await self.alternatives(messages, self.schemas, thinking, least=LEAST[doubt])
         seconds = perf_counter() - start
         best, usage, undone = turn, turn.usage, left_undone(self.task, steps)
         for reply in replies:

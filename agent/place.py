@@ -36,8 +36,10 @@ def strays(
     text, words = _plain(task), _plain(quoted(thought))
     at, is_known = (0, 0), True
     for each in before:
-        place = _find(_plain(quoted(each)), text, at)
-        at, is_known = place or at, is_known and not _silent(each) if place is None else True
+        if place := _find(_plain(quoted(each)), text, at):
+            at, is_known = place, True
+        elif _silent(each):
+            is_known = False
     if not words:
         return ends and is_known and at[1] > 0 and _letters(text[at[1] :]) > MOST_LETTERS
     found = _find(words, text, at)
