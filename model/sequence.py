@@ -12,6 +12,7 @@ from collections.abc import Sequence as Many
 import numpy as np
 from torch import Tensor
 
+from ..errors import InputError
 from .cache import HybridCache
 from .chat import ChatFormat, Prompt, TextStream, parse_reply
 from .confidence import Confidence
@@ -135,8 +136,14 @@ class Sequence:
                     break
 
     def _due(self) -> Many[int]:
-        """Tokens that must come next: what is left of the opening, or what the constraint forces."""
-        return self.request.opening[len(self.ids) :] or self.constraint.forced()
+        """Tokens that must come next: one of the opening, or what the constraint forces."""
+        rest = self.request.opening[len(self.ids) :]
+        if not rest:
+            return self.constraint.forced()
+        mask, size = self.constraint.mask(), self.prefill.model.config.text.vocab_size
+        if not 0 <= rest[0] < size or (mask is not None and not mask[rest[0]]):
+            raise InputError(f"a reply here cannot begin so: token {rest[0]} of the opening may not come")
+        return rest[:1]
 
     def finish(self, reason: FinishReason) -> None:
         """End here and say so."""

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 import pytest
+from saccade.errors import InputError
 from saccade.model.alternatives import Fork, forks, logprob_of, weighed
 from saccade.model.engine import Engine
 from saccade.model.request import Piece
@@ -40,6 +41,14 @@ def test_a_reply_begins_with_its_opening(engine: Engine):
         assert plain == written(
             engine.generate([user("Go")], TOOLS, thinking="fast", max_tokens=500, opening=plain[:n])
         )
+
+
+@pytest.mark.parametrize("token", [-1, 10**6, 65])
+def test_an_opening_that_may_not_come_is_refused(engine: Engine, token: int):
+    """Of a reply that is a number; the next request is served."""
+    with pytest.raises(InputError, match="cannot begin so"):
+        engine.generate([user("Go")], schema={"type": "integer"}, thinking="fast", opening=[token]).finish()
+    assert written(engine.generate([user("Go")], thinking="fast", max_tokens=2))
 
 
 @pytest.mark.parametrize("thinking", ["fast", "deep"])
