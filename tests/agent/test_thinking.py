@@ -237,3 +237,19 @@ async def test_an_end_before_all_is_named_gives_way_to_what_is_left(browser, sit
     task = "Tick 'Offers' and click 'Send'" if named else "Tick 'Offers' and send it"
     run = await Agent(task, model, browser, out=tmp_path / "run").run()
     assert [step.thought for step in run.steps][1:] == (["Click 'Send'", "Done"] if named else ["Done"])
+
+
+@LOOPS
+async def test_a_garbled_wish_does_not_give_way_to_one_that_is_not_said(browser, site, tmp_path):
+    """Though what is not said names something that nobody touched."""
+
+    class Garbled(ScriptedModel):
+        async def alternatives(self, messages, tools, thinking, least):
+            lines = [{"thought": "Type it into 'Code'", **OTHER}, {"thought": "press 'Code'\nClick", **LATER}]
+            return [self._as_reply(line) for line in lines]
+
+    script = [{"thought": "press 'Cod'd'\nClick 'Code'", **CLICK}]
+    model = Garbled(script, Preferences((640, 480), "snapshot", True))
+    await browser.page.goto(site + "/dead")
+    run = await Agent("Now press 'Code'", model, browser, out=tmp_path / "run", max_steps=1).run()
+    assert run.steps[0].thought == "press 'Code'\nClick"
