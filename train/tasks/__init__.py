@@ -8,7 +8,20 @@ about pages that exist only in words stand before and after, so one screenshot t
 import random
 from collections.abc import Iterator, Sequence
 
-from ..pages.page import Element, Select, Slider, Ticks
+from ..pages.page import (
+    Bulk,
+    Element,
+    Listing,
+    Menu,
+    Record,
+    Select,
+    Slider,
+    Sorting,
+    Suggestions,
+    Ticks,
+    Todo,
+    Tree,
+)
 from ..render import Scene
 from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, said_again, snapshot_text
 from .errands import end_button, errand
@@ -41,6 +54,18 @@ ONCE = (
     "stepper",
     "date",
 )  # in a journey
+# Widgets of which several steps make one wish, more often than their number on pages.
+WIDGETS: dict[type, float] = {
+    Ticks: 4,
+    Todo: 5,
+    Record: 4,
+    Bulk: 3,
+    Listing: 3,
+    Suggestions: 3,
+    Sorting: 2,
+    Menu: 2,
+    Tree: 2,
+}
 TOLD_DONE, TOLD_LAST = (
     0.6,
     0.4,
@@ -106,7 +131,7 @@ class TaskWriter:
             self._anywhere,
             self._lost,
         ]
-        weights = [22, 17, 22, 7, 14, 60, 20, 6, 4, 9, 45, 12, 2, 6]
+        weights = [22, 32, 22, 7, 14, 60, 20, 6, 4, 9, 45, 12, 2, 6]
         if self.scene.page.overlay:
             return (self.rng.random() < 0.75 and self._overlaid()) or self._here()
         for make in self._shuffled(makers, weights):
@@ -265,7 +290,7 @@ class TaskWriter:
     def _goal(self) -> Clause | None:
         """About a widget; most often one that is not yet as it should be."""
         widgets = self.scene.page.widgets
-        weights = [3.0 if isinstance(widget, Ticks) else 1.0 for widget in widgets]
+        weights = [WIDGETS.get(type(widget), 1.0) for widget in widgets]
         for _ in range(4 if widgets else 0):
             clause = goal(self.rng.choices(widgets, weights)[0], self.see)
             if clause and (clause.step or self.rng.random() < SETTLED_SHARE):
