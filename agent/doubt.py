@@ -10,7 +10,7 @@ from typing import Protocol
 from ..tools.actions import Answer, Terminate, Type
 from .calls import Call
 from .loops import Aimed, goes_in_circles
-from .place import cuts, deed_of, misnames, quoted, strays, unnamed
+from .place import cuts, deed_of, miscopies, misnames, quoted, runs_ahead, strays, unnamed
 from .results import Finish
 from .run import Step
 
@@ -19,7 +19,7 @@ class Doubt(IntEnum):
     """The worst last."""
 
     NONE = 0
-    ODD = 1  # another name than its wish has, half of a text, once more for the same, an end too early
+    ODD = 1  # other names, letters or order than its wish has, half a text, the same again, an early end
     LOST_PLACE = 2  # in the task
     LED_NOWHERE = 3
 
@@ -62,10 +62,16 @@ def doubt_of(
         return Doubt.LOST_PLACE
     if isinstance(turn.action, Terminate) and ends(turn.action) and left_undone(task, steps):
         return Doubt.ODD
-    if isinstance(turn.action, Type) and cuts(turn.action.text, turn.thought):
+    if isinstance(turn.action, Type) and _is_miswritten(turn.action.text, turn.thought, task):
+        return Doubt.ODD
+    if turn.targets and runs_ahead(turn.thought, before):
         return Doubt.ODD
     again = before[-1:] == [turn.thought] and turn.action.action == "left_click" and quoted(turn.thought)
     return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
+
+
+def _is_miswritten(text: str, thought: str, task: str) -> bool:
+    return cuts(text, thought) or miscopies(text, task)
 
 
 def left_undone(task: str, steps: Sequence[Step]) -> list[str]:

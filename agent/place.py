@@ -54,9 +54,16 @@ def strays(
 def misnames(thought: str) -> bool:
     """Whether the deed, in the last line, names something that the wish before it does not name, though that
     has a name in it."""
-    wish, deed = quoted(thought).translate(MARKS), deed_of(thought)
-    name = deed[:-1].rpartition(" '")[2] if deed.endswith("'") else ""
+    wish, name = quoted(thought).translate(MARKS), _name(thought)
     return bool(name) and any(mark in wish for mark in "\"'") and _bare(name) not in _bare(wish)
+
+
+def runs_ahead(thought: str, before: Iterable[str]) -> bool:
+    """Whether the deed is for what stands behind the "and" of its wish, and no step was for this wish yet."""
+    wish, name = _plain(quoted(thought)), _bare(_name(thought))
+    first, _, second = wish.rpartition(" and ")
+    is_second = bool(first and name) and name in _bare(second) and name not in _bare(first)
+    return is_second and not any(_plain(quoted(each)) in (wish, first) for each in before)
 
 
 def unnamed(task: str, deeds: Iterable[str]) -> list[str]:
@@ -81,6 +88,18 @@ def cuts(text: str, thought: str) -> bool:
     wish, text = quoted(thought).translate(MARKS), text.translate(MARKS)
     begins = (f"{mark}{text}" in wish and f"{mark}{text}{mark}" not in wish for mark in "\"'")
     return bool(text) and any(begins)
+
+
+def miscopies(text: str, task: str) -> bool:
+    """Whether the task has this text, but in other capitals."""
+    text, task = text.translate(MARKS), task.translate(MARKS)
+    return text not in task and text.lower() in task.lower()
+
+
+def _name(thought: str) -> str:
+    """What the deed names last."""
+    deed = deed_of(thought)
+    return deed[:-1].rpartition(" '")[2] if deed.endswith("'") else ""
 
 
 def _find(words: str, text: str, at: Place) -> Place | None:

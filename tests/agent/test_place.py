@@ -1,7 +1,7 @@
 """Whether a thought keeps its place in the task, by the words that it takes from it."""
 
 import pytest
-from saccade.agent.place import cuts, misnames, names_any, quoted, strays, unnamed
+from saccade.agent.place import cuts, miscopies, misnames, names_any, quoted, runs_ahead, strays, unnamed
 
 TASK = (
     "Please put “Lisbon” into City, after that tick 'Newsletter'. Next, choose 3 under Guests and "
@@ -120,3 +120,28 @@ def test_what_stands_in_quotes_and_was_not_touched():
     assert unnamed(task, []) == ["Tom's news", "Offers", "ten o'clock", "Time", "Send"]
     assert names_any(["Send"], "click 'Send'\nClick 'Send'")
     assert not names_any(["Send"], "click 'Send'\nClick 'Offers'")
+
+
+@pytest.mark.parametrize(
+    ("thought", "before", "expected"),
+    [
+        ("tick Milk and press Save\nClick 'Save'", [], True),
+        ("tick Milk and press Save\nClick 'Milk'", [], False),
+        ("tick Milk and press Save\nClick 'Save'", ["tick Milk and press Save\nClick 'Milk'"], False),
+        ("tick Milk and press Save\nClick 'Save'", ["tick Milk\nClick 'Milk'"], False),
+        ("tick 'Milk and eggs'\nClick 'Milk and eggs'", [], False),
+        ("save the list and press Save\nClick 'Save'", [], False),
+        ("press Save\nClick 'Save'", [], False),
+        ("find it and click it\nClick 'Save'", [], False),
+    ],
+)
+def test_two_wishes_in_one_are_done_in_their_order(thought: str, before: list[str], expected: bool):
+    assert runs_ahead(thought, before) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("aB3x", False), ("aB3X", True), ("ab3x", True), ("Other", False), ("it's", False), ("It's", True)],
+)
+def test_text_in_other_capitals(text: str, expected: bool):
+    assert miscopies(text, "Type 'aB3x' into Code and then it’s Friday") is expected

@@ -253,3 +253,29 @@ async def test_a_garbled_wish_does_not_give_way_to_one_that_is_not_said(browser,
     await browser.page.goto(site + "/dead")
     run = await Agent("Now press 'Code'", model, browser, out=tmp_path / "run", max_steps=1).run()
     assert run.steps[0].thought == "press 'Code'\nClick"
+
+
+@LOOPS
+@pytest.mark.parametrize(
+    ("first", "better"),
+    [
+        ("tick Milk and type aB3x into Code\nClick 'Code'", "tick Milk\nClick 'Milk'"),
+        ("type aB3x into Code\nType 'ab3x' into 'Code'", "type aB3x into Code\nType 'aB3x' into 'Code'"),
+    ],
+)
+async def test_the_second_half_first_or_other_capitals_are_odd(browser, site, tmp_path, first, better):
+    def line(thought: str) -> dict:
+        deed = thought.rpartition("\n")[2]
+        if deed.startswith("Click"):
+            return {"thought": thought, **LATER}
+        return {"thought": thought, "action": "type", "text": deed[6:10], "coordinate": [500, 600]}
+
+    class Hurried(ScriptedModel):
+        async def alternatives(self, messages, tools, thinking, least):
+            return [self._as_reply(line(better))] if least == 0.05 else []
+
+    model = Hurried([line(first)], Preferences((640, 480), "snapshot", True))
+    await browser.page.goto(site + "/dead")
+    task = "tick Milk and type aB3x into Code" if "Milk" in first else "type aB3x into Code"
+    run = await Agent(task, model, browser, out=tmp_path / "run", max_steps=1).run()
+    assert run.steps[0].thought == better
