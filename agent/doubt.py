@@ -9,8 +9,8 @@ from typing import Protocol
 
 from ..tools.actions import Answer, Terminate, Type
 from .calls import Call
-from .loops import Aimed, goes_in_circles
-from .place import cuts, deed_of, miscopies, misnames, quoted, runs_ahead, strays, unnamed
+from .loops import Aimed, goes_in_circles, same_action
+from .place import cuts, deed_of, miscopies, misnames, runs_ahead, same_wish, strays, unnamed
 from .results import Finish
 from .run import Step
 
@@ -66,8 +66,15 @@ def doubt_of(
         return Doubt.ODD
     if turn.targets and runs_ahead(turn.thought, before):
         return Doubt.ODD
-    again = before[-1:] == [turn.thought] and turn.action.action == "left_click" and quoted(turn.thought)
-    return Doubt.ODD if again or (turn.targets and misnames(turn.thought)) else Doubt.NONE
+    odd = _is_repeated(turn, steps) or (turn.targets and misnames(turn.thought))
+    return Doubt.ODD if odd else Doubt.NONE
+
+
+def _is_repeated(turn: Turn, steps: Sequence[Step]) -> bool:
+    """Whether the same was done for the same wish, at whatever time: opened and chosen, opened again."""
+    if turn.action is None or turn.action.action not in ("left_click", "type"):
+        return False
+    return any(same_wish(turn.thought, step.thought) and same_action(turn, step) for step in steps)
 
 
 def _is_miswritten(text: str, thought: str, task: str) -> bool:

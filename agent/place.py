@@ -66,6 +66,12 @@ def runs_ahead(thought: str, before: Iterable[str]) -> bool:
     return is_second and not any(_plain(quoted(each)) in (wish, first) for each in before)
 
 
+def same_wish(thought: str, other: str) -> bool:
+    """Whether both say that they are for the same words of the task."""
+    wish = _plain(quoted(thought))
+    return bool(wish) and wish == _plain(quoted(other))
+
+
 def unnamed(task: str, deeds: Iterable[str]) -> list[str]:
     """What stands in quotes in the task, and in none of the deeds."""
     done = _bare("\n".join(deeds))

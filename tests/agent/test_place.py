@@ -1,7 +1,17 @@
 """Whether a thought keeps its place in the task, by the words that it takes from it."""
 
 import pytest
-from saccade.agent.place import cuts, miscopies, misnames, names_any, quoted, runs_ahead, strays, unnamed
+from saccade.agent.place import (
+    cuts,
+    miscopies,
+    misnames,
+    names_any,
+    quoted,
+    runs_ahead,
+    same_wish,
+    strays,
+    unnamed,
+)
 
 TASK = (
     "Please put “Lisbon” into City, after that tick 'Newsletter'. Next, choose 3 under Guests and "
@@ -145,3 +155,10 @@ def test_two_wishes_in_one_are_done_in_their_order(thought: str, before: list[st
 )
 def test_text_in_other_capitals(text: str, expected: bool):
     assert miscopies(text, "Type 'aB3x' into Code and then it’s Friday") is expected
+
+
+def test_the_same_wish_is_the_same_words():
+    assert same_wish(CITY, CITY.replace("put “L", "Put 'l").replace("”", "'")) is False
+    assert same_wish(CITY, CITY.upper().replace("TYPE", "Click"))
+    assert not same_wish(CITY, NEWS)
+    assert not same_wish("Click 'Send'", "Click 'Send'")  # of which nothing is known

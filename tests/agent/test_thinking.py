@@ -279,3 +279,24 @@ async def test_the_second_half_first_or_other_capitals_are_odd(browser, site, tm
     task = "tick Milk and type aB3x into Code" if "Milk" in first else "type aB3x into Code"
     run = await Agent(task, model, browser, out=tmp_path / "run", max_steps=1).run()
     assert run.steps[0].thought == better
+
+
+@LOOPS
+@pytest.mark.parametrize("wish", ["pick Rome", "tick Milk"])
+async def test_what_was_done_for_a_wish_is_not_done_for_it_again(browser, site, tmp_path, wish):
+    """Open, choose, open once more: the list would hang over what is next."""
+
+    class Forgetful(ScriptedModel):
+        async def alternatives(self, messages, tools, thinking, least):
+            return [self._as_reply(OTHER | {"thought": "say ciao\nCiao"})] if least == 0.05 else []
+
+    script = [
+        {"thought": "pick Rome\nOpen 'Town'", **CLICK},
+        {"thought": "pick Rome\nClick 'Rome'", **LATER},
+        {"thought": f"{wish}\nOpen 'Towns'", **CLICK},
+    ]
+    model = Forgetful(script, Preferences((640, 480), "snapshot", True))
+    await browser.page.goto(site + "/counter")
+    task = "pick Rome, tick Milk, say ciao"
+    run = await Agent(task, model, browser, out=tmp_path / "run", max_steps=3).run()
+    assert run.steps[2].thought == ("say ciao\nCiao" if wish == "pick Rome" else "tick Milk\nOpen 'Towns'")
