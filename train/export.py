@@ -17,8 +17,8 @@ from .ablation import PARTS, shape_without
 from .model import Trainee
 from .pages import HEIGHT, WIDTH
 from .shape import SHAPES, Shape
-from .tokenizer import write_tokenizer
-from .weights import HEADS, load_shards
+from .tokenizer import make_tokenizer, write_tokenizer
+from .weights import HEADS, load_checkpoint, load_shards
 
 
 def main() -> None:
@@ -27,16 +27,31 @@ def main() -> None:
     parser.add_argument("--shape", choices=SHAPES, default="p10", help="as it was given to train.train")
     parser.add_argument("--without", choices=PARTS, nargs="*", default=(), help="as it was given there")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent.parent / "model" / "builtin")
+    parser.add_argument(
+        "--middle",
+        type=Path,
+        help="a checkpoint that the training began from: what ships is the mean of both",
+    )
     args = parser.parse_args()
-    export(args.shards, shape_without(SHAPES[args.shape], args.without), args.to)
+    export(args.shards, shape_without(SHAPES[args.shape], args.without), args.to, args.middle)
     print(f"wrote {args.to}: {sum(f.stat().st_size for f in args.to.iterdir()) / 2**20:.1f} MiB")
 
 
-def export(shards: Path, shape: Shape, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = write_tokenizer(folder)
+def export(shards: Path, shape: Shape, folder: Path, middle: Path | None = None) -> None:
+    """`middle`: a checkpoint in the official layout whose heads are still those beside this file. Each weight is then
+    the mean of both, which after a fine-tuning keeps more of what was known before (Wortsman et al. 2022, WiSE-FT)."""
+    tokenizer = make_tokenizer()
     trainee = Trainee(tokenizer, shape)
-    trainee.load_state_dict(load_shards(shards))
+    if middle:
+        if fresh := load_checkpoint(middle, trainee):
+            raise SystemExit(f"{middle} has another shape: {', '.join(fresh)}")
+        before = {name: tensor.clone() for name, tensor in trainee.state_dict().items()}
+        after = load_shards(shards)
+        trainee.load_state_dict({name: (before[name] + after[name]) / 2 for name in before})
+    else:
+        trainee.load_state_dict(load_shards(shards))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(folder)
     heads = {k: v.bfloat16() for k, v in trainee.state_dict().items() if not k.startswith("model.")}
     save_file(heads, HEADS)
     save_model(trainee.model.to(torch.bfloat16), folder)

@@ -42,13 +42,13 @@ def load_shards(folder: Path) -> dict[str, Tensor]:
     return {name: tensor.float() for file in files for name, tensor in load_file(file).items()}
 
 
-def load_checkpoint(folder: Path, trainee: Trainee) -> None:
+def load_checkpoint(folder: Path, trainee: Trainee) -> list[str]:
     """Start from a checkpoint in the official layout and the heads beside this file, whatever its shape was.
 
     A vocabulary that has grown keeps its old rows, matched by text; a new token starts as the mean of what spelled
     it before. Layers are matched by kind, in order; further ones start as the last of their kind but add nothing to the
     stream yet, so that a deeper network begins as the one it grew from. Patches of another size are resampled. What fits
-    nowhere starts fresh.
+    nowhere starts fresh; its names are returned.
     """
     stored = {
         k if k.startswith("model.") else f"model.{k}": v
@@ -63,10 +63,10 @@ def load_checkpoint(folder: Path, trainee: Trainee) -> None:
     area = weights[PATCHES].shape[-1] ** 2 / kernel.shape[-1] ** 2
     weights[PATCHES] = kernel.view(ours[PATCHES].shape) * area
     fitting = {k: v for k, v in weights.items() if k in ours and v.shape == ours[k].shape}
-    print(
-        f"from {folder}: {len(fitting)} of {len(ours)} tensors; fresh: {sorted(ours.keys() - fitting.keys())}"
-    )
+    fresh = sorted(ours.keys() - fitting.keys())
+    print(f"from {folder}: {len(fitting)} of {len(ours)} tensors; fresh: {fresh}")
     trainee.load_state_dict(ours | fitting)
+    return fresh
 
 
 def _match_rows(rows: Tensor, ours: Tensor, before: Tokenizer) -> Tensor:

@@ -210,6 +210,25 @@ def test_what_was_trained_is_exported_and_trained_on_in_another_shape(trainee, t
     assert again.model.visual.patch_embed.proj.weight.shape[-1] == 24  # type: ignore[union-attr]
 
 
+def test_what_ships_may_be_the_mean_of_before_and_after(trainee, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.export.HEADS", tmp_path / "heads.safetensors")
+    monkeypatch.setattr("train.weights.HEADS", tmp_path / "heads.safetensors")
+    save_shards(trainee, tmp_path)
+    export(tmp_path, SMALL, tmp_path / "before")
+    other = Trainee(make_tokenizer(), SMALL)
+    save_shards(other, tmp_path)
+    export(tmp_path, SMALL, tmp_path / "middle", tmp_path / "before")
+    again = Trainee(make_tokenizer(), SMALL)
+    assert load_checkpoint(tmp_path / "middle", again) == []
+    means = {
+        k: (a.bfloat16() + other.state_dict()[k].bfloat16()) / 2 for k, a in trainee.state_dict().items()
+    }
+    torch.testing.assert_close(again.state_dict(), means, check_dtype=False, atol=1e-3, rtol=1e-2)
+    deeper = replace(SMALL, vision_depth=SMALL.vision_depth + 1)
+    with pytest.raises(SystemExit, match=r"middle has another shape: model\.visual\.blocks"):
+        export(tmp_path, deeper, tmp_path / "deeper", tmp_path / "middle")
+
+
 @pytest.mark.parametrize("attention_at", [(2, 6), (2, 6, 10)])
 def test_a_deeper_network_begins_as_the_one_it_grew_from(scene, trainee, tmp_path, monkeypatch, attention_at):
     monkeypatch.setattr("train.export.HEADS", tmp_path / "heads.safetensors")
