@@ -5,6 +5,8 @@ import json
 import re
 from typing import Literal
 
+from playwright.async_api import Error as PlaywrightError
+
 from ..errors import ActionError
 from .actions import (
     AcceptDialog,
@@ -123,8 +125,13 @@ async def _move(session: Session, point: Point) -> None:
 async def _click(
     session: Session, point: Point, button: Literal["left", "right", "middle"] = "left", count: int = 1
 ) -> None:
-    session.mouse = point
-    await session.page.mouse.click(*point, button=button, click_count=count)
+    """What a click closes has been clicked: the answer to it may be lost with the page."""
+    session.mouse, page = point, session.page
+    try:
+        await page.mouse.click(*point, button=button, click_count=count)
+    except PlaywrightError:
+        if not page.is_closed() or not session.connected:
+            raise
 
 
 async def _drag(session: Session, start: Point | None, end: Point) -> None:

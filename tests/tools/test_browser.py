@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
 from saccade.errors import ActionError, BrowserError
 from saccade.tools import Browser, parse_action, settle
 from saccade.tools.observation import Effect, Observation
@@ -212,6 +213,28 @@ async def test_tabs_and_popups(shared: Browser, site: Site) -> None:
     await act(shared, "new_tab", url=site.url + "/other")
     assert (await shared.observe()).title == "Other"
     await act(shared, "close_tab")
+    assert (await shared.observe()).title == "Desk"
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_what_a_click_closes_has_been_clicked(
+    shared: Browser, site: Site, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    """Though the page takes the answer to the click with it."""
+    await open_desk(shared, site)
+    await act(shared, "new_tab", url=site.url + "/other")
+    page = shared.page
+
+    async def lost(*_: object, **__: object) -> None:
+        if closes:
+            await page.close()
+        raise PlaywrightError("Mouse.click: Target page, context or browser has been closed")
+
+    monkeypatch.setattr(page.mouse, "click", lost)
+    error = (await act(shared, "left_click", coordinate=[500, 500])).error
+    assert error is None if closes else "has been closed" in str(error)
+    if not closes:
+        await act(shared, "close_tab")
     assert (await shared.observe()).title == "Desk"
 
 
