@@ -71,10 +71,12 @@ def doubt_of(
 
 
 def _is_repeated(turn: Turn, steps: Sequence[Step]) -> bool:
-    """Whether the same was done for the same wish, at whatever time: opened and chosen, opened again."""
+    """Whether the same was done for the same wish, at whatever time, in the same words or at the same place:
+    opened and chosen, opened again."""
     if turn.action is None or turn.action.action not in ("left_click", "type"):
         return False
-    return any(same_wish(turn.thought, step.thought) and same_action(turn, step) for step in steps)
+    for_it = (step for step in steps if same_wish(turn.thought, step.thought))
+    return any(turn.thought == step.thought or same_action(turn, step) for step in for_it)
 
 
 def _is_miswritten(text: str, thought: str, task: str) -> bool:

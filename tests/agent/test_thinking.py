@@ -282,8 +282,16 @@ async def test_the_second_half_first_or_other_capitals_are_odd(browser, site, tm
 
 
 @LOOPS
-@pytest.mark.parametrize("wish", ["pick Rome", "tick Milk"])
-async def test_what_was_done_for_a_wish_is_not_done_for_it_again(browser, site, tmp_path, wish):
+@pytest.mark.parametrize(
+    ("third", "is_again"),
+    [
+        ({"thought": "pick Rome\nOpen 'Towns'", **CLICK}, True),  # at the same place
+        ({"thought": "pick Rome\nOpen 'Town'", **OTHER}, True),  # in the same words
+        ({"thought": "pick Rome\nOpen 'Towns'", **OTHER}, False),
+        ({"thought": "tick Milk\nOpen 'Towns'", **CLICK}, False),  # for another wish
+    ],
+)
+async def test_what_was_done_for_a_wish_is_not_done_for_it_again(browser, site, tmp_path, third, is_again):
     """Open, choose, open once more: the list would hang over what is next."""
 
     class Forgetful(ScriptedModel):
@@ -293,10 +301,10 @@ async def test_what_was_done_for_a_wish_is_not_done_for_it_again(browser, site, 
     script = [
         {"thought": "pick Rome\nOpen 'Town'", **CLICK},
         {"thought": "pick Rome\nClick 'Rome'", **LATER},
-        {"thought": f"{wish}\nOpen 'Towns'", **CLICK},
+        third,
     ]
     model = Forgetful(script, Preferences((640, 480), "snapshot", True))
     await browser.page.goto(site + "/counter")
     task = "pick Rome, tick Milk, say ciao"
     run = await Agent(task, model, browser, out=tmp_path / "run", max_steps=3).run()
-    assert run.steps[2].thought == ("say ciao\nCiao" if wish == "pick Rome" else "tick Milk\nOpen 'Towns'")
+    assert run.steps[2].thought == ("say ciao\nCiao" if is_again else third["thought"])
