@@ -8,25 +8,12 @@ about pages that exist only in words stand before and after, so one screenshot t
 import random
 from collections.abc import Iterator, Sequence
 
-from ..pages.page import (
-    Bulk,
-    Element,
-    Listing,
-    Menu,
-    Record,
-    Select,
-    Slider,
-    Sorting,
-    Suggestions,
-    Ticks,
-    Todo,
-    Tree,
-)
+from ..pages.page import Element, Select, Slider
 from ..render import Scene
 from .clause import OPEN_END, Clause, Step, Turn, done_step, relative_centre, said_again, snapshot_text
 from .errands import end_button, errand
 from .filling import form_clause, searching, typing, typing_twice
-from .goals import goal
+from .goals import WIDGETS, goal
 from .imagined import anywhere, imagined
 from .obstacles import asked, behind, in_the_way, missing, out_of_sight
 from .pointing import press, set_state
@@ -54,18 +41,6 @@ ONCE = (
     "stepper",
     "date",
 )  # in a journey
-# Widgets of which several steps make one wish, more often than their number on pages.
-WIDGETS: dict[type, float] = {
-    Ticks: 4,
-    Todo: 5,
-    Record: 4,
-    Bulk: 3,
-    Listing: 3,
-    Suggestions: 3,
-    Sorting: 2,
-    Menu: 2,
-    Tree: 2,
-}
 TOLD_DONE, TOLD_LAST = (
     0.6,
     0.4,

@@ -26,6 +26,19 @@ from ..clause import Clause
 from ..sight import Sight
 from . import apps, choices, dials, searches, shelves
 
+# Widgets of which several steps make one wish, more often than their number on pages.
+WIDGETS: dict[type, float] = {
+    Ticks: 4,
+    Todo: 5,
+    Record: 4,
+    Bulk: 3,
+    Listing: 3,
+    Suggestions: 3,
+    Sorting: 2,
+    Menu: 2,
+    Tree: 2,
+}
+
 
 def goal(widget: Widget, see: Sight) -> Clause | None:
     """A clause about the widget, or None where its state cannot be seen or nothing can be asked of it."""
