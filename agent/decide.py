@@ -15,7 +15,7 @@ from ..tools.element import Element
 from ..tools.observation import Observation
 from .approval import risk_of
 from .calls import Call, Vocabulary
-from .doubt import LEAST, WHY, Doubt, doubt_of, ends, left_undone
+from .doubt import LEAST, WHY, Doubt, doubt_of, ends, ends_early, left_undone
 from .place import names_any, quoted
 from .protocol import NO_USAGE, ChatModel, Thinking, ToolCall, Usage
 from .run import Step, fingerprint
@@ -128,7 +128,9 @@ class Decider:
             other = await self.turn_of(reply, observation, thinking, 0.0)
             usage, less = usage + other.usage, self.doubt(other, observation, steps, is_second=True)
             says_why = quoted(other.thought) or (ends(turn.action) and names_any(undone, other.thought))
-            if other.action and less < doubt and (says_why or not must_say_why):
+            if other.action is None or ends_early(other.action, self.task, steps):
+                continue  # who has searched in vain must not call that success
+            if less < doubt and (says_why or not must_say_why):
                 best, doubt = replace(other, instead=f"{turn.action.describe()}, which {why}"), less
         timings = turn.timings | {"decode": turn.timings.get("decode", 0.0) + seconds}  # all at a time
         return replace(best, usage=usage, timings=timings, seconds=turn.seconds + seconds)

@@ -60,7 +60,7 @@ def doubt_of(
     heard = [text for step in steps for text in (*step.told, step.user_reply or "")]
     if strays(turn.thought, task, before, heard, ends(turn.action), not is_second):
         return Doubt.LOST_PLACE
-    if isinstance(turn.action, Terminate) and ends(turn.action) and left_undone(task, steps):
+    if ends_early(turn.action, task, steps):
         return Doubt.ODD
     if isinstance(turn.action, Type) and _is_miswritten(turn.action.text, turn.thought, task):
         return Doubt.ODD
@@ -81,6 +81,11 @@ def _is_repeated(turn: Turn, steps: Sequence[Step]) -> bool:
 
 def _is_miswritten(text: str, thought: str, task: str) -> bool:
     return cuts(text, thought) or miscopies(text, task)
+
+
+def ends_early(action: Call, task: str, steps: Sequence[Step]) -> bool:
+    """Whether all is said to be done while something that the task names was never touched."""
+    return isinstance(action, Terminate) and ends(action) and bool(left_undone(task, steps))
 
 
 def left_undone(task: str, steps: Sequence[Step]) -> list[str]:

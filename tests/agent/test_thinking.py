@@ -308,3 +308,17 @@ async def test_what_was_done_for_a_wish_is_not_done_for_it_again(browser, site, 
     task = "pick Rome, tick Milk, say ciao"
     run = await Agent(task, model, browser, out=tmp_path / "run", max_steps=3).run()
     assert run.steps[2].thought == ("say ciao\nCiao" if is_again else third["thought"])
+
+
+@LOOPS
+@pytest.mark.parametrize("named", [True, False])
+async def test_what_led_nowhere_does_not_give_way_to_a_success_that_is_none(browser, site, tmp_path, named):
+    class Weary(ScriptedModel):
+        async def alternatives(self, messages, tools, thinking, least):
+            return [self._as_reply({"thought": "Done", "action": "terminate", "status": "success"})]
+
+    model = Weary(lambda _: CLICK, Preferences((640, 480), "snapshot", True))
+    await browser.page.goto(site + "/dead")
+    task = "Open 'Letters'" if named else "Open the letters"
+    run = await Agent(task, model, browser, out=tmp_path / "run", max_steps=3).run()
+    assert deeds(run) == (["left_click"] * 3 if named else ["left_click", "terminate"])
